@@ -1,1 +1,18 @@
-//! ixc-kernels.
+//! The CPU's fast path: plain slices in, plain slices out.
+//!
+//! The only home of `unsafe` in the project. Weights stay in the precision they are stored in
+//! ([`Matrix`]), mapped from their file where that is possible ([`Buffer`]), and are widened to f32
+//! a block of rows at a time while they are multiplied; nothing is ever kept twice.
+//! Deliberately absent: tensors, models, words, pictures.
+
+#![allow(unsafe_code)]
+
+pub mod buffer;
+pub mod map;
+
+pub mod matrix;
+
+pub use buffer::Buffer;
+pub use map::MappedFile;
+
+pub use matrix::{Gptq, Matrix};

@@ -1,0 +1,163 @@
+//! A weight matrix, kept in the precision of its file.
+//!
+//! `rows` are outputs and `cols` inputs, as PyTorch stores a linear layer's weight. Whatever the
+//! storage, [`Matrix::widen`] yields exactly the float32 numbers that the stored ones stand for, so
+//! every product is the float32 product. Deliberately absent: multiplication itself ([`crate::matmul`]).
+
+use std::ops::Range;
+
+use half::{bf16, f16, slice::HalfFloatSliceExt};
+
+use crate::Buffer;
+
+/// A matrix of `rows` × `cols` numbers.
+#[derive(Clone, Debug)]
+pub struct Matrix {
+    rows: usize,
+    cols: usize,
+    storage: Storage,
+}
+
+#[derive(Clone, Debug)]
+enum Storage {
+    F32(Buffer),
+    Bf16(Buffer),
+    F16(Buffer),
+    Gptq(Gptq),
+}
+
+/// GPTQ's 4-bit storage: eight values in an int32 along the inputs, a scale and a zero point for
+/// each group of inputs and output. Value = (nibble − (stored zero + 1)) · scale.
+#[derive(Clone, Debug)]
+pub struct Gptq {
+    /// int32, (cols / 8, rows): nibble i of a word is input 8·row + i.
+    pub qweight: Buffer,
+    /// int32, (groups, rows / 8): nibble i of a word is the zero point of output 8·column + i, less one.
+    pub qzeros: Buffer,
+    /// f16, (groups, rows).
+    pub scales: Buffer,
+    /// The group of each input, (cols).
+    pub groups: Vec<u32>,
+}
+
+impl Matrix {
+    /// A matrix of float32.
+    ///
+    /// # Panics
+    /// When the buffer does not hold `rows · cols` numbers; so for all constructors: readers check first.
+    pub fn f32(rows: usize, cols: usize, buffer: Buffer) -> Self {
+        assert_eq!(buffer.numbers::<f32>().len(), rows * cols);
+        Self { rows, cols, storage: Storage::F32(buffer) }
+    }
+
+    /// A matrix of bfloat16.
+    pub fn bf16(rows: usize, cols: usize, buffer: Buffer) -> Self {
+        assert_eq!(buffer.numbers::<u16>().len(), rows * cols);
+        Self { rows, cols, storage: Storage::Bf16(buffer) }
+    }
+
+    /// A matrix of float16.
+    pub fn f16(rows: usize, cols: usize, buffer: Buffer) -> Self {
+        assert_eq!(buffer.numbers::<u16>().len(), rows * cols);
+        Self { rows, cols, storage: Storage::F16(buffer) }
+    }
+
+    /// A matrix in GPTQ's 4-bit storage.
+    pub fn gptq(rows: usize, cols: usize, gptq: Gptq) -> Self {
+        assert!(cols.is_multiple_of(8) && rows.is_multiple_of(8));
+        assert_eq!(gptq.groups.len(), cols);
+        let groups = gptq.groups.iter().max().map_or(0, |&last| last as usize + 1);
+        assert_eq!(gptq.qweight.numbers::<u32>().len(), cols / 8 * rows);
+        assert!(gptq.qzeros.numbers::<u32>().len() >= groups * (rows / 8));
+        assert!(gptq.scales.numbers::<u16>().len() >= groups * rows);
+        Self { rows, cols, storage: Storage::Gptq(gptq) }
+    }
+
+    /// How many outputs.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// How many inputs.
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// The stored precision's name.
+    pub fn precision(&self) -> &'static str {
+        match &self.storage {
+            Storage::F32(_) => "f32",
+            Storage::Bf16(_) => "bf16",
+            Storage::F16(_) => "f16",
+            Storage::Gptq(_) => "gptq-4bit",
+        }
+    }
+
+    /// How many bytes a product reads: what decoding streams for each word.
+    pub fn bytes(&self) -> usize {
+        match &self.storage {
+            Storage::F32(buffer) | Storage::Bf16(buffer) | Storage::F16(buffer) => buffer.bytes().len(),
+            Storage::Gptq(gptq) => {
+                gptq.qweight.bytes().len() + gptq.qzeros.bytes().len() + gptq.scales.bytes().len()
+            }
+        }
+    }
+
+    /// The stored float32 rows, when that is how they are stored: nothing to widen then.
+    pub(crate) fn as_f32(&self) -> Option<&[f32]> {
+        match &self.storage {
+            Storage::F32(buffer) => Some(buffer.numbers()),
+            _ => None,
+        }
+    }
+
+    /// Writes some rows as float32 into `out`, (rows.len(), cols). Exact.
+    ///
+    /// # Panics
+    /// When the rows are not the matrix's or `out` has another size.
+    pub fn widen(&self, rows: Range<usize>, out: &mut [f32]) {
+        assert!(rows.end <= self.rows);
+        assert_eq!(out.len(), rows.len() * self.cols);
+        let span = rows.start * self.cols..rows.end * self.cols;
+        match &self.storage {
+            Storage::F32(buffer) => out.copy_from_slice(&buffer.numbers::<f32>()[span]),
+            Storage::Bf16(buffer) => {
+                // Widening bfloat16 is a shift: plain enough for the compiler to vectorise.
+                for (out, &bits) in out.iter_mut().zip(&buffer.numbers::<u16>()[span]) {
+                    *out = f32::from_bits(u32::from(bits) << 16);
+                }
+            }
+            Storage::F16(buffer) => {
+                let values: &[f16] = bytemuck::cast_slice(&buffer.numbers::<u16>()[span]);
+                values.convert_to_f32_slice(out);
+            }
+            Storage::Gptq(gptq) => gptq.widen(self.rows, self.cols, rows, out),
+        }
+    }
+}
+
+impl Gptq {
+    /// `(nibble − (zero + 1)) · scale` for some output rows.
+    fn widen(&self, rows: usize, cols: usize, wanted: Range<usize>, out: &mut [f32]) {
+        let qweight = self.qweight.numbers::<u32>();
+        let qzeros = self.qzeros.numbers::<u32>();
+        let scales: &[f16] = bytemuck::cast_slice(self.scales.numbers::<u16>());
+        let nibble = |word: u32, index: usize| (word >> (4 * (index % 8))) & 15;
+        for (row, out) in wanted.zip(out.chunks_exact_mut(cols)) {
+            for (col, (out, &group)) in out.iter_mut().zip(&self.groups).enumerate() {
+                let group = group as usize;
+                let value = nibble(qweight[col / 8 * rows + row], col) as i32;
+                let zero = nibble(qzeros[group * (rows / 8) + row / 8], row) as i32 + 1;
+                *out = (value - zero) as f32 * scales[group * rows + row].to_f32();
+            }
+        }
+    }
+}
+
+/// Rounds float32 to bfloat16, to nearest even, as PyTorch does; NaN stays NaN.
+pub fn round_to_bf16(values: &[f32], out: &mut [u16]) {
+    assert_eq!(values.len(), out.len());
+    for (out, &value) in out.iter_mut().zip(values) {
+        *out = bf16::from_f32(value).to_bits();
+    }
+}

@@ -1,0 +1,1 @@
+//! What a weight file may hold at most, and why.
