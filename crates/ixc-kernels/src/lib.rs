@@ -9,10 +9,12 @@
 
 pub mod buffer;
 pub mod map;
+pub mod matmul;
 
 pub mod matrix;
 
 pub use buffer::Buffer;
 pub use map::MappedFile;
 
+pub use matmul::matmul;
 pub use matrix::{Gptq, Matrix};

@@ -11,4 +11,12 @@ pub enum Error {
     /// candle refused an operation.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),
+    /// A token id that the embedding table has no row for.
+    #[error("token id {id} is outside the vocabulary of {vocabulary}: the tokenizer does not belong to this model")]
+    TokenOutsideVocabulary {
+        /// The id.
+        id: usize,
+        /// Rows of the table.
+        vocabulary: usize,
+    },
 }

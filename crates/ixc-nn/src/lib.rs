@@ -3,8 +3,16 @@
 //! Weights are read through [`weights::Checkpoint`] and keep their stored precision; activations are
 //! float32 tensors. Deliberately absent: words, pictures, and any knowledge of which model this is.
 
+pub mod attention;
+pub mod cache;
+pub mod embedding;
 pub mod error;
+pub mod interpolate;
 pub mod limits;
+pub mod linear;
+pub mod norm;
+pub mod plora;
+pub mod rope;
 pub mod weights;
 
 pub use error::Error;
