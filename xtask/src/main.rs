@@ -1,2 +1,44 @@
-//! ixc.
-fn main() {}
+//! The project's only automation: `cargo xtask check [NAME]...`.
+//!
+//! Runs the checks of the library beside it on this checkout and prints each finding as
+//! `file:line: what, and what to do`. Exit status 0: clean, 1: findings, 2: a mistake in the call.
+//! The same checks are tests (`xtask/tests/tidy.rs`), so `cargo test --workspace` needs no second command.
+#![allow(clippy::print_stdout)] // a program at a developer's terminal
+
+use anyhow::Result;
+use std::process::ExitCode;
+use xtask::{CHECKS, Check, Tree};
+
+fn main() -> Result<ExitCode> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let Some(wanted) = chosen(&words) else {
+        println!("cargo xtask check [NAME]...\n\nChecks (all of them when none is named):");
+        for check in CHECKS {
+            println!("  {:<14}{}", check.name, check.about);
+        }
+        return Ok(ExitCode::from(2));
+    };
+    let tree = Tree::read(&xtask::root())?;
+    let mut findings = 0;
+    for check in wanted {
+        let found = (check.run)(&tree)?;
+        println!("{:<14}{}", check.name, if found.is_empty() { "clean" } else { "FINDINGS" });
+        for finding in &found {
+            println!("{finding}");
+        }
+        findings += found.len();
+    }
+    Ok(if findings == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// The checks a command line asks for; `None` when it is not one of ours.
+fn chosen(words: &[String]) -> Option<Vec<&'static Check>> {
+    let (first, names) = words.split_first()?;
+    if first != "check" {
+        return None;
+    }
+    if names.is_empty() {
+        return Some(CHECKS.iter().collect());
+    }
+    names.iter().map(|name| CHECKS.iter().find(|check| check.name == name)).collect()
+}
