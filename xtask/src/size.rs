@@ -72,9 +72,9 @@ fn functions<'a>(code: &[&'a str]) -> Vec<(usize, &'a str, usize)> {
         let Some(name) = function_name(line.trim_start()) else { continue };
         let indentation = line.len() - line.trim_start().len();
         let closes = |line: &&str| {
-            line.len() > indentation
-                && line[..indentation].trim().is_empty()
-                && line[indentation..].starts_with(['}', ')'])
+            line.split_at_checked(indentation).is_some_and(|(before, rest)| {
+                before.trim().is_empty() && rest.starts_with(['}', ')'])
+            })
         };
         let mut end = start;
         // The parenthesis that closes a long signature stands there too, and the body opens behind it.
