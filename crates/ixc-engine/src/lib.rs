@@ -1,1 +1,35 @@
-//! ixc-engine.
+//! The kitchen: from a loaded model and a request to a stream of events.
+//!
+//! *Load* ([`engine::Engine::load`]) → *see* each picture → *read* the prompt in chunks → *speak* word
+//! by word ([`generate`], [`sample`]) or search ([`beam`]) → text in whole characters ([`answer`]).
+//!
+//! ```no_run
+//! use ixc_engine::{Engine, Event, LoadOptions, Request};
+//!
+//! # fn main() -> Result<(), ixc_engine::Error> {
+//! let engine = Engine::load("model".as_ref(), &LoadOptions::default())?;
+//! for event in engine.answer(&Request::text("Who are you?"))? {
+//!     if let Event::Text(piece) = event? {
+//!         print!("{piece}");
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Everything is synchronous and, given a seed, deterministic. Deliberately absent: the network, the
+//! terminal, the environment, training.
+
+pub mod answer;
+pub mod beam;
+pub mod engine;
+pub mod error;
+pub mod generate;
+pub mod limits;
+pub mod request;
+pub mod sample;
+
+pub use answer::{Answer, Answering, Event, Finish, Timings};
+pub use engine::{Engine, LoadOptions};
+pub use error::Error;
+pub use request::{Decoding, Request};

@@ -1,1 +1,22 @@
-//! ixc-model.
+//! The heart: InternLM-XComposer2, as one readable figure.
+//!
+//! Read [`xcomposer`] first: picture → tower → projector → splice → decoder → logits. Everything the
+//! model is comes from its checkpoint's files ([`config`]), nothing from a name.
+//! Deliberately absent: sampling, conversations, progress, printing.
+
+pub mod config;
+pub mod decoder;
+pub mod error;
+pub mod init;
+pub mod load;
+pub mod splice;
+pub mod stage;
+pub mod tensors;
+pub mod tiles;
+pub mod vision;
+pub mod xcomposer;
+
+pub use config::{Family, ModelConfig};
+pub use error::Error;
+pub use stage::Stage;
+pub use xcomposer::XComposer;

@@ -3,6 +3,7 @@
 //! Weights are read through [`weights::Checkpoint`] and keep their stored precision; activations are
 //! float32 tensors. Deliberately absent: words, pictures, and any knowledge of which model this is.
 
+pub mod activation;
 pub mod attention;
 pub mod cache;
 pub mod embedding;
@@ -16,3 +17,4 @@ pub mod rope;
 pub mod weights;
 
 pub use error::Error;
+pub use ixc_kernels::{Buffer, Matrix};

@@ -1,0 +1,305 @@
+//! The stream of events that answers a request.
+//!
+//! An [`Answering`] is an iterator: each call does the next piece of work and says what came of it.
+//! Dropping it cancels the answer. Text comes in whole characters; the pieces joined equal the
+//! decoding of all ids.
+
+use std::time::{Duration, Instant};
+
+use candle_core::Tensor;
+use ixc_input::{prepare::Pixels, prompt::Prompt, text_stream::{Spacing, TextStream}};
+use ixc_model::stage::unobserved;
+
+use crate::{
+    Engine, Error,
+    generate::{BeamSpeaker, Reading, Speaker, Word, history},
+    limits::PREFILL_ROWS,
+    request::Decoding,
+};
+
+/// What happened next.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A picture was looked at.
+    Seen {
+        /// Which, from 0.
+        image: usize,
+        /// Of how many.
+        of: usize,
+    },
+    /// Part of the prompt was read.
+    Read {
+        /// Positions so far.
+        positions: usize,
+        /// Of how many.
+        of: usize,
+    },
+    /// A step of a beam search was taken; its text comes at the end.
+    Searched {
+        /// Words so far.
+        words: usize,
+    },
+    /// The next piece of the answer, in whole characters.
+    Text(String),
+    /// The answer is complete.
+    End(Answer),
+}
+
+/// Why an answer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Finish {
+    /// The model ended it.
+    Stop,
+    /// It reached the words allowed.
+    Length,
+    /// It reached the end of the context.
+    Context,
+}
+
+/// How long each step took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timings {
+    /// Looking at the pictures.
+    pub see: Duration,
+    /// Reading the prompt.
+    pub read: Duration,
+    /// Finding the words.
+    pub speak: Duration,
+}
+
+/// A complete answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// All of the text.
+    pub text: String,
+    /// The words' ids, without the stop.
+    pub ids: Vec<u32>,
+    /// The id the answer stopped with, if it did: for beams the first stop, as published.
+    pub stop: Option<u32>,
+    /// Why it ended.
+    pub finish: Finish,
+    /// Positions the prompt took.
+    pub prompt_positions: usize,
+    /// How many of them were image rows.
+    pub image_positions: usize,
+    /// How long it took.
+    pub timings: Timings,
+}
+
+/// An answer in the making.
+pub struct Answering<'a> {
+    engine: &'a Engine,
+    decoding: Decoding,
+    penalty: f32,
+    prompt: Prompt,
+    pixels: Vec<Pixels>,
+    features: Vec<Tensor>,
+    prompt_positions: usize,
+    image_positions: usize,
+    words_max: usize,
+    /// Whether `words_max` is the context's end rather than the request's.
+    context_bound: bool,
+    text: TextStream<'a>,
+    answer: String,
+    ids: Vec<u32>,
+    timings: Timings,
+    state: State,
+}
+
+enum State {
+    Seeing,
+    Reading { reading: Reading, cache: ixc_nn::cache::KvCache },
+    Speaking(Box<Speaker>),
+    Searching(Box<BeamSpeaker>),
+    Ending { stop: Option<u32>, finish: Finish },
+    Done,
+}
+
+/// What a request comes down to once its prompt is laid out.
+pub(crate) struct Plan {
+    pub decoding: Decoding,
+    pub spacing: Spacing,
+    pub penalty: f32,
+    pub prompt: Prompt,
+    pub pixels: Vec<Pixels>,
+    pub prompt_positions: usize,
+    pub image_positions: usize,
+    pub words_max: usize,
+    pub context_bound: bool,
+}
+
+impl<'a> Answering<'a> {
+    pub(crate) fn new(engine: &'a Engine, plan: Plan) -> Self {
+        Self {
+            engine,
+            decoding: plan.decoding,
+            penalty: plan.penalty,
+            prompt: plan.prompt,
+            pixels: plan.pixels,
+            features: Vec::new(),
+            prompt_positions: plan.prompt_positions,
+            image_positions: plan.image_positions,
+            words_max: plan.words_max,
+            context_bound: plan.context_bound,
+            text: TextStream::new(engine.tokenizer(), true, plan.spacing),
+            answer: String::new(),
+            ids: Vec::new(),
+            timings: Timings::default(),
+            state: State::Seeing,
+        }
+    }
+
+    /// Positions the prompt takes.
+    pub fn prompt_positions(&self) -> usize {
+        self.prompt_positions
+    }
+
+    /// Does the next piece of work; `None` when there was nothing to tell about it.
+    fn step(&mut self) -> Result<Option<Event>, Error> {
+        let started = Instant::now();
+        match std::mem::replace(&mut self.state, State::Done) {
+            State::Seeing => {
+                let event = self.see()?;
+                self.timings.see += started.elapsed();
+                Ok(event)
+            }
+            State::Reading { reading, cache } => {
+                let event = self.read(reading, cache)?;
+                self.timings.read += started.elapsed();
+                Ok(Some(event))
+            }
+            State::Speaking(speaker) => {
+                let event = self.speak(speaker)?;
+                self.timings.speak += started.elapsed();
+                Ok(event)
+            }
+            State::Searching(search) => {
+                let event = self.search(search)?;
+                self.timings.speak += started.elapsed();
+                Ok(event)
+            }
+            State::Ending { stop, finish } => Ok(Some(self.end(stop, finish))),
+            State::Done => Ok(None),
+        }
+    }
+
+    fn see(&mut self) -> Result<Option<Event>, Error> {
+        let image = self.features.len();
+        let Some(pixels) = self.pixels.get(image) else {
+            let model = self.engine.model();
+            let spliced = model.splice(&self.prompt, &self.features, &mut unobserved)?;
+            self.state = State::Reading { reading: Reading::new(spliced), cache: model.cache() };
+            return Ok(None);
+        };
+        self.features.push(self.engine.model().see(pixels, &mut unobserved)?);
+        self.state = State::Seeing;
+        Ok(Some(Event::Seen { image, of: self.pixels.len() }))
+    }
+
+    fn read(
+        &mut self,
+        mut reading: Reading,
+        mut cache: ixc_nn::cache::KvCache,
+    ) -> Result<Event, Error> {
+        let model = self.engine.model();
+        let scores = reading.step(model, &mut cache, PREFILL_ROWS, &mut unobserved)?;
+        let event = Event::Read { positions: reading.done(), of: self.prompt_positions };
+        let stops = self.engine.special().stops();
+        self.state = match scores {
+            None => State::Reading { reading, cache },
+            Some(scores) => {
+                let said = history(&self.prompt, self.engine.special().bos);
+                match self.decoding {
+                    Decoding::Beams(beams) => State::Searching(Box::new(BeamSpeaker::new(
+                        cache, scores, said, beams, self.penalty, &stops, self.words_max,
+                    ))),
+                    decoding => State::Speaking(Box::new(Speaker::new(
+                        cache, scores, &said, &decoding, self.penalty, &stops,
+                    ))),
+                }
+            }
+        };
+        Ok(event)
+    }
+
+    /// What ended an answer of as many words as were allowed.
+    fn limit(&self) -> Finish {
+        if self.context_bound { Finish::Context } else { Finish::Length }
+    }
+
+    fn speak(&mut self, mut speaker: Box<Speaker>) -> Result<Option<Event>, Error> {
+        match speaker.next_word(self.engine.model())? {
+            Word::Stop(id) => {
+                self.state = State::Ending { stop: Some(id), finish: Finish::Stop };
+                Ok(None)
+            }
+            Word::Next(id) => {
+                self.ids.push(id);
+                self.state = if self.ids.len() == self.words_max {
+                    State::Ending { stop: None, finish: self.limit() }
+                } else {
+                    State::Speaking(speaker)
+                };
+                let piece = self.text.push(id)?;
+                self.answer.push_str(&piece);
+                Ok((!piece.is_empty()).then_some(Event::Text(piece)))
+            }
+        }
+    }
+
+    fn search(&mut self, mut search: Box<BeamSpeaker>) -> Result<Option<Event>, Error> {
+        if search.step(self.engine.model())? {
+            let words = search.words();
+            self.state = State::Searching(search);
+            return Ok(Some(Event::Searched { words }));
+        }
+        let found = search.finish();
+        self.state = if found.ended {
+            State::Ending { stop: Some(self.engine.special().stops()[0]), finish: Finish::Stop }
+        } else {
+            State::Ending { stop: None, finish: self.limit() }
+        };
+        let mut text = String::new();
+        for &id in &found.ids {
+            text.push_str(&self.text.push(id)?);
+        }
+        self.ids = found.ids;
+        self.answer.push_str(&text);
+        Ok((!text.is_empty()).then_some(Event::Text(text)))
+    }
+
+    /// The last characters that were still waiting for more, then the whole answer.
+    fn end(&mut self, stop: Option<u32>, finish: Finish) -> Event {
+        let rest = self.text.finish();
+        if !rest.is_empty() {
+            self.answer.push_str(&rest);
+            self.state = State::Ending { stop, finish };
+            return Event::Text(rest);
+        }
+        Event::End(Answer {
+            text: std::mem::take(&mut self.answer),
+            ids: std::mem::take(&mut self.ids),
+            stop,
+            finish,
+            prompt_positions: self.prompt_positions,
+            image_positions: self.image_positions,
+            timings: self.timings,
+        })
+    }
+}
+
+impl Iterator for Answering<'_> {
+    type Item = Result<Event, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while !matches!(self.state, State::Done) {
+            match self.step() {
+                Ok(Some(event)) => return Some(Ok(event)),
+                Ok(None) => {}
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        None
+    }
+}

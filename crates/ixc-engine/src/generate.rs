@@ -1,0 +1,256 @@
+//! Reading a prompt and finding the words that follow it. Ids in, ids out.
+//!
+//! [`read`] runs the prompt through the decoder in chunks; [`Speaker`] then yields one word at a time;
+//! [`BeamSpeaker`] runs beams. The published stack starts its record of ids with one `<s>` when the prompt
+//! holds images, and with the prompt's ids when it is text alone: see [`history`].
+
+use std::collections::HashSet;
+
+use candle_core::Tensor;
+use ixc_input::prompt::{Prompt, Segment};
+use ixc_model::{
+    XComposer, decoder::Sequence, splice::Spliced, stage::{Observer, unobserved},
+};
+use ixc_nn::cache::KvCache;
+
+use crate::{
+    Error,
+    beam::{Beams, Found, Search},
+    limits::PREFILL_ROWS,
+    request::Decoding,
+    sample::{Sampler, argmax, penalise},
+};
+
+/// The ids that count for the repetition penalty and for a beam's length before the first new one.
+pub fn history(prompt: &Prompt, bos: u32) -> Vec<u32> {
+    let mut ids = Vec::new();
+    for segment in &prompt.segments {
+        match segment {
+            Segment::Text { ids: text, .. } => ids.extend(text),
+            Segment::Image { .. } => return vec![bos],
+        }
+    }
+    ids
+}
+
+/// A prompt on its way through the decoder, a chunk of rows at a time.
+pub struct Reading {
+    spliced: Spliced,
+    start: usize,
+}
+
+impl Reading {
+    /// A prompt of which nothing has been read.
+    pub fn new(spliced: Spliced) -> Self {
+        Self { spliced, start: 0 }
+    }
+
+    /// Rows in all.
+    ///
+    /// # Errors
+    /// When the embeddings are not a matrix.
+    pub fn rows(&self) -> Result<usize, Error> {
+        Ok(self.spliced.embeddings.dim(0).map_err(ixc_model::Error::from)?)
+    }
+
+    /// Rows read so far.
+    pub fn done(&self) -> usize {
+        self.start
+    }
+
+    /// Reads up to `most` further rows into the cache. Returns the scores after the last row once all
+    /// are read.
+    ///
+    /// # Errors
+    /// When the model refuses the rows.
+    pub fn step(
+        &mut self,
+        model: &XComposer,
+        cache: &mut KvCache,
+        most: usize,
+        observe: &mut Observer,
+    ) -> Result<Option<Vec<f32>>, Error> {
+        let rows = self.rows()?;
+        let count = most.min(rows - self.start);
+        let chunk = self.spliced.embeddings.narrow(0, self.start, count);
+        let chunk = chunk.map_err(ixc_model::Error::from)?; // (count, hidden)
+        let images = self.spliced.images.within(self.start..self.start + count);
+        let mut batch = [Sequence { rows: count, cache: Some(cache) }];
+        let hidden = model.forward(&chunk, &images, &mut batch, observe)?;
+        self.start += count;
+        if self.start < rows {
+            return Ok(None);
+        }
+        let last = hidden.narrow(0, count - 1, 1).map_err(ixc_model::Error::from)?; // (1, hidden)
+        Ok(scores(model, &last, observe)?.pop())
+    }
+}
+
+/// Reads a whole prompt; returns the scores of the first word.
+///
+/// # Errors
+/// When the model refuses the rows.
+pub fn read(model: &XComposer, spliced: Spliced, cache: &mut KvCache) -> Result<Vec<f32>, Error> {
+    let mut reading = Reading::new(spliced);
+    loop {
+        if let Some(scores) = reading.step(model, cache, PREFILL_ROWS, &mut unobserved)? {
+            return Ok(scores);
+        }
+    }
+}
+
+/// The output layer's scores, a vector a row.
+fn scores(
+    model: &XComposer,
+    hidden: &Tensor,
+    observe: &mut Observer,
+) -> Result<Vec<Vec<f32>>, Error> {
+    let logits = model.logits(hidden, observe)?; // (rows, vocabulary)
+    Ok(logits.to_vec2::<f32>().map_err(ixc_model::Error::from)?)
+}
+
+/// Runs one new word of each sequence; returns the scores after each.
+///
+/// # Errors
+/// When an id is outside the vocabulary.
+pub fn advance(
+    model: &XComposer,
+    ids: &[u32],
+    caches: &mut [KvCache],
+) -> Result<Vec<Vec<f32>>, Error> {
+    let rows = model.embed(ids)?; // (sequences, hidden)
+    let mut batch: Vec<Sequence> =
+        caches.iter_mut().map(|cache| Sequence { rows: 1, cache: Some(cache) }).collect();
+    let hidden = model.forward(&rows, &Default::default(), &mut batch, &mut unobserved)?;
+    scores(model, &hidden, &mut unobserved)
+}
+
+/// The next word, or the stop it ended with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// A word of the answer.
+    Next(u32),
+    /// The answer ended by itself, with this id.
+    Stop(u32),
+}
+
+/// Speaks one word at a time after a prompt was read: greedy or sampled.
+pub struct Speaker {
+    cache: KvCache,
+    scores: Vec<f32>,
+    said: HashSet<u32>,
+    penalty: f32,
+    sampler: Option<Sampler>,
+    stops: Vec<u32>,
+    last: Option<u32>,
+}
+
+impl Speaker {
+    /// Starts from the scores after the prompt. `said` is [`history`]'s.
+    ///
+    /// Beams are not spoken but searched ([`BeamSpeaker`]): here they decode greedily.
+    pub fn new(
+        cache: KvCache,
+        scores: Vec<f32>,
+        said: &[u32],
+        decoding: &Decoding,
+        penalty: f32,
+        stops: &[u32],
+    ) -> Self {
+        let sampler = match decoding {
+            Decoding::Sample(sampling) => Some(Sampler::new(*sampling)),
+            Decoding::Greedy | Decoding::Beams(_) => None,
+        };
+        Self {
+            cache,
+            scores,
+            said: said.iter().copied().collect(),
+            penalty,
+            sampler,
+            stops: stops.to_vec(),
+            last: None,
+        }
+    }
+
+    /// Finds the next word. The decoder runs here, before the choice, so that the last word of an
+    /// answer costs nothing more.
+    ///
+    /// # Errors
+    /// When the model refuses a word.
+    pub fn next_word(&mut self, model: &XComposer) -> Result<Word, Error> {
+        if let Some(id) = self.last {
+            let caches = std::slice::from_mut(&mut self.cache);
+            self.scores = advance(model, &[id], caches)?.swap_remove(0);
+        }
+        penalise(&mut self.scores, &self.said, self.penalty);
+        let id = match &mut self.sampler {
+            Some(sampler) => sampler.draw(&self.scores),
+            None => argmax(&self.scores),
+        };
+        if self.stops.contains(&id) {
+            return Ok(Word::Stop(id));
+        }
+        self.said.insert(id);
+        self.last = Some(id);
+        Ok(Word::Next(id))
+    }
+}
+
+/// A beam search in progress: the bookkeeping and a cache for each beam.
+pub struct BeamSpeaker {
+    search: Search,
+    caches: Vec<KvCache>,
+    scores: Vec<Vec<f32>>,
+    stops: Vec<u32>,
+    steps_left: usize,
+}
+
+impl BeamSpeaker {
+    /// Starts from the scores after the prompt, for at most `most` words.
+    pub fn new(
+        mut cache: KvCache,
+        scores: Vec<f32>,
+        said: Vec<u32>,
+        beams: Beams,
+        penalty: f32,
+        stops: &[u32],
+        most: usize,
+    ) -> Self {
+        // All beams share the prompt's positions; each copies only its own words.
+        cache.freeze();
+        Self {
+            search: Search::new(beams, penalty, said),
+            caches: vec![cache],
+            scores: vec![scores],
+            stops: stops.to_vec(),
+            steps_left: most,
+        }
+    }
+
+    /// Takes one step of the search; says whether there is another.
+    ///
+    /// # Errors
+    /// When the model refuses a word.
+    pub fn step(&mut self, model: &XComposer) -> Result<bool, Error> {
+        let choices = self.search.step(std::mem::take(&mut self.scores), &self.stops);
+        self.steps_left -= 1;
+        if self.steps_left == 0 || self.search.is_done() || choices.is_empty() {
+            return Ok(false);
+        }
+        let caches = choices.iter().map(|choice| self.caches[choice.beam].fork());
+        self.caches = caches.collect::<Result<_, _>>()?;
+        let ids: Vec<u32> = choices.iter().map(|choice| choice.id).collect();
+        self.scores = advance(model, &ids, &mut self.caches)?;
+        Ok(true)
+    }
+
+    /// Words each beam has so far.
+    pub fn words(&self) -> usize {
+        self.search.words()
+    }
+
+    /// The best answer found.
+    pub fn finish(self) -> Found {
+        self.search.finish()
+    }
+}

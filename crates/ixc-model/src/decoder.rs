@@ -1,0 +1,195 @@
+//! The decoder: InternLM2 with Partial LoRA on every linear layer (paper, section 3.2).
+//!
+//! Rows of all sequences in a batch lie behind one another without padding; linear layers see them
+//! together, attention sees each sequence alone with its own cache. So a batch equals its members.
+//! The cache is optional: the same forward serves training.
+
+use candle_core::Tensor;
+use ixc_nn::{
+    attention::attention,
+    cache::{KvCache, LayerCache},
+    norm::RmsNorm,
+    plora::{ImageRows, PLoraLinear},
+    rope::{Rope, RopeTables},
+};
+
+use crate::{
+    Error, ModelConfig,
+    load::Weights,
+    stage::{Observer, Stage},
+};
+
+/// One sequence's share of a batch: its new rows, and what came before them.
+pub struct Sequence<'a> {
+    /// How many rows of the batch are its.
+    pub rows: usize,
+    /// Its past, extended by the forward pass.
+    pub cache: Option<&'a mut KvCache>,
+}
+
+/// Grouped-query attention with rotary positions.
+struct Attention {
+    wqkv: PLoraLinear,
+    wo: PLoraLinear,
+    kv_heads: usize,
+    group: usize,
+    width: usize,
+}
+
+/// One decoder block.
+struct Block {
+    attention_norm: RmsNorm,
+    attention: Attention,
+    ffn_norm: RmsNorm,
+    gate: PLoraLinear, // w1
+    down: PLoraLinear, // w2
+    up: PLoraLinear,   // w3
+}
+
+/// All blocks and the last norm.
+pub struct Decoder {
+    blocks: Vec<Block>,
+    norm: RmsNorm,
+    rope: Rope,
+}
+
+impl Decoder {
+    /// Builds the decoder.
+    ///
+    /// # Errors
+    /// When a tensor is missing or misshapen.
+    pub fn load(weights: &Weights, config: &ModelConfig) -> Result<Self, Error> {
+        let language = &config.language;
+        let blocks = (0..language.layers)
+            .map(|layer| Block::load(&weights.at(&format!("layers.{layer}")), config))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            blocks,
+            norm: weights.rms_norm("norm", language.hidden, language.eps)?,
+            rope: language.rope(),
+        })
+    }
+
+    /// How many blocks, that is, how many layers a cache needs.
+    pub fn layers(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// Runs a batch of rows, (n, hidden) → (n, hidden), extending the sequences' caches.
+    ///
+    /// # Errors
+    /// When the sequences' rows do not add up to n.
+    pub fn forward(
+        &self,
+        x: &Tensor,
+        images: &ImageRows,
+        batch: &mut [Sequence],
+        observe: &mut Observer,
+    ) -> Result<Tensor, Error> {
+        let tables = batch
+            .iter()
+            .map(|s| self.rope.tables(s.cache.as_ref().map_or(0, |cache| cache.len()), s.rows))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut x = x.clone(); // (n, hidden)
+        for (layer, block) in self.blocks.iter().enumerate() {
+            x = block.forward(&x, images, layer, batch, &tables)?;
+            observe(Stage::DecoderLayer(layer), &x);
+        }
+        for sequence in batch {
+            if let Some(cache) = &mut sequence.cache {
+                cache.advance(sequence.rows);
+            }
+        }
+        let x = self.norm.forward(&x)?;
+        observe(Stage::DecoderOutput, &x);
+        Ok(x)
+    }
+}
+
+impl Block {
+    fn load(weights: &Weights, config: &ModelConfig) -> Result<Self, Error> {
+        let language = &config.language;
+        let linear = |index: usize| weights.plora_linear(index, config);
+        Ok(Self {
+            attention_norm: weights.rms_norm("attention_norm", language.hidden, language.eps)?,
+            attention: Attention {
+                wqkv: linear(0)?,
+                wo: linear(1)?,
+                kv_heads: language.kv_heads,
+                group: language.heads / language.kv_heads,
+                width: language.head_width(),
+            },
+            ffn_norm: weights.rms_norm("ffn_norm", language.hidden, language.eps)?,
+            gate: linear(2)?,
+            down: linear(3)?,
+            up: linear(4)?,
+        })
+    }
+
+    fn forward(
+        &self,
+        x: &Tensor,
+        images: &ImageRows,
+        layer: usize,
+        batch: &mut [Sequence],
+        tables: &[RopeTables],
+    ) -> Result<Tensor, Error> {
+        let normed = self.attention_norm.forward(x)?;
+        let x = (x + self.attention.forward(&normed, images, layer, batch, tables)?)?;
+        let normed = self.ffn_norm.forward(&x)?;
+        let gate = self.gate.forward(&normed, images)?.silu()?; // (n, inner)
+        let inner = (gate * self.up.forward(&normed, images)?)?;
+        Ok((&x + self.down.forward(&inner, images)?)?)
+    }
+}
+
+impl Attention {
+    fn forward(
+        &self,
+        x: &Tensor,
+        images: &ImageRows,
+        layer: usize,
+        batch: &mut [Sequence],
+        tables: &[RopeTables],
+    ) -> Result<Tensor, Error> {
+        let (n, _) = x.dims2()?;
+        let qkv = self.wqkv.forward(x, images)?; // (n, (heads + 2 kv) · d)
+        let qkv = qkv.reshape((n, self.kv_heads, self.group + 2, self.width))?;
+        let mut start = 0;
+        let mut out = Vec::with_capacity(batch.len());
+        for (sequence, tables) in batch.iter_mut().zip(tables) {
+            let rows = qkv.narrow(0, start, sequence.rows)?; // (t, kv, g + 2, d)
+            let cache = sequence.cache.as_mut().map(|cache| cache.layer(layer));
+            out.push(self.attend(&rows, cache, tables)?); // (t, heads · d)
+            start += sequence.rows;
+        }
+        let out = if out.len() == 1 { out.swap_remove(0) } else { Tensor::cat(&out, 0)? };
+        Ok(self.wo.forward(&out, images)?)
+    }
+
+    /// One sequence: its packed rows, (t, kv, group + 2, d) → (t, heads · d).
+    ///
+    /// Each key head's rows are packed as its group of queries, then its key, then its value.
+    fn attend(
+        &self,
+        rows: &Tensor,
+        cache: Option<&mut LayerCache>,
+        tables: &RopeTables,
+    ) -> Result<Tensor, Error> {
+        let (count, kv_heads, _, width) = rows.dims4()?;
+        let q = rows.narrow(2, 0, self.group)?.permute((1, 2, 0, 3))?; // (kv, g, t, d)
+        let q = q.reshape((kv_heads * self.group, count, width))?;
+        let q = tables.rotate(&q)?.reshape((kv_heads, self.group, count, width))?;
+        let head = |index: usize| rows.narrow(2, index, 1)?.squeeze(2)?.transpose(0, 1)?.contiguous();
+        let k = tables.rotate(&head(self.group)?)?; // (kv, t, d)
+        let v = head(self.group + 1)?;
+        let segments = match cache {
+            Some(cache) => {
+                cache.append(&k, &v)?;
+                cache.segments()?
+            }
+            None => vec![(k, v)],
+        };
+        Ok(attention(&q, &segments, true)?)
+    }
+}

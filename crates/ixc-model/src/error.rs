@@ -1,0 +1,71 @@
+//! What can be wrong with a model folder, or with what a model is asked to read.
+
+use thiserror::Error;
+
+/// A mistake in a checkpoint's configuration or tensors, or in a prompt.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Weights or tensors.
+    #[error(transparent)]
+    Numbers(#[from] ixc_nn::Error),
+    /// Pictures or prompts.
+    #[error(transparent)]
+    Input(#[from] ixc_input::Error),
+    /// A file of the model folder that cannot be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The folder has no `config.json`.
+    #[error(
+        "{folder}: expected a config.json beside the weights, found none; point --model at the folder \
+         of a published checkpoint"
+    )]
+    NoConfig {
+        /// Where it was looked for.
+        folder: String,
+    },
+    /// `config.json` is not what it should be.
+    #[error("{path}: {problem}")]
+    Config {
+        /// The file.
+        path: String,
+        /// Expected, found, and what to do.
+        problem: String,
+    },
+    /// The tensors are of a model that is not one of the family.
+    #[error("{0}")]
+    Family(String),
+    /// Tensors that the configuration asks for are not there.
+    #[error(
+        "{count} of the model's tensors are missing, the first of them {first}; the checkpoint is \
+         incomplete or of another model: `ixc inspect` lists them all"
+    )]
+    MissingTensors {
+        /// How many.
+        count: usize,
+        /// The first in the model's order.
+        first: String,
+    },
+    /// A prompt and its images do not fit.
+    #[error("the prompt has a slot for image {index}, but {count} image(s) were given")]
+    NoSuchImage {
+        /// The slot's index.
+        index: usize,
+        /// How many there are.
+        count: usize,
+    },
+    /// A model without a tower was shown a picture.
+    #[error("this checkpoint has no vision tower, so it cannot look at pictures; ask without --image")]
+    NoTower,
+}
+
+impl From<candle_core::Error> for Error {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Numbers(error.into())
+    }
+}

@@ -1,0 +1,256 @@
+//! The ladder of equality: each rung of the main path against the published PyTorch code.
+//!
+//! Every folder of a form is climbed, in the fixtures and in the full goldens; sizes, ranks, layers
+//! and images are read from the files.
+
+use std::path::{Path, PathBuf};
+
+use candle_core::{Device, Tensor};
+use ixc_goldens::{Expected, assert_close, folders, json, tensors};
+use ixc_input::{
+    prepare::{Geometry, Grid, Pixels},
+    prompt::{Prompt, Segment},
+};
+use ixc_model::{
+    ModelConfig, Stage, XComposer,
+    decoder::Sequence,
+    load::Weights,
+    stage::unobserved,
+    tensors::{Shapes, TOWER},
+    vision::resize_positions,
+    xcomposer::Eye,
+};
+use ixc_nn::{
+    interpolate::bicubic,
+    weights::{Checkpoint, Keep},
+};
+
+/// The whole-model folders, each once for every file form it has.
+fn models(name: &str) -> Vec<(PathBuf, Vec<PathBuf>)> {
+    folders(name)
+        .into_iter()
+        .filter(|folder| folder.join("expected.safetensors").is_file())
+        .map(|folder| {
+            let forms = std::fs::read_dir(&folder)
+                .unwrap()
+                .map(|entry| entry.unwrap().path())
+                .filter(|path| {
+                    let name = path.file_name().unwrap().to_string_lossy().into_owned();
+                    (name.ends_with(".safetensors") && name != "expected.safetensors")
+                        || name.ends_with(".bin.index.json")
+                })
+                .collect();
+            (folder, forms)
+        })
+        .collect()
+}
+
+fn load(form: &Path) -> XComposer {
+    let checkpoint = Checkpoint::open(form).unwrap();
+    let config = ModelConfig::read(form.parent().unwrap(), &checkpoint).unwrap();
+    XComposer::load(config, &checkpoint, Keep::Stored).unwrap()
+}
+
+fn values(tensor: &Tensor) -> Vec<f32> {
+    tensor.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// Picture `index` of a (n, 3, h, w) expectation, as prepared pixels of one tile or square.
+fn pixels(all: &Expected, index: usize) -> Pixels {
+    let &[_, channels, height, width] = all.shape.as_slice() else { panic!("(n, 3, h, w)") };
+    let size = channels * height * width;
+    Pixels {
+        width: width as u32,
+        height: height as u32,
+        grid: Grid { rows: 1, columns: 1 },
+        data: all.f32()[index * size..(index + 1) * size].to_vec(),
+    }
+}
+
+/// A prompt from ids in which runs of −1 are image rows; runs longer than one image hold several.
+fn prompt(ids: &[i64], rows_per_image: usize) -> Prompt {
+    let mut segments = Vec::new();
+    let mut image = 0;
+    for run in ids.chunk_by(|a, b| (*a < 0) == (*b < 0)) {
+        if run[0] >= 0 {
+            let ids = run.iter().map(|&id| id as u32).collect();
+            segments.push(Segment::Text { ids, learned: false });
+            continue;
+        }
+        assert_eq!(run.len() % rows_per_image, 0, "whole images");
+        for _ in 0..run.len() / rows_per_image {
+            segments.push(Segment::Image { index: image });
+            image += 1;
+        }
+    }
+    Prompt { segments }
+}
+
+#[test]
+fn tower_and_projector() {
+    for (folder, forms) in models("tiny-vl") {
+        let expected = tensors(&folder.join("expected.safetensors"));
+        for form in forms {
+            let model = load(&form);
+            let pictures = &expected["pixel_values"];
+            for image in 0..pictures.shape[0] {
+                let mut observe = |stage: Stage, value: &Tensor| {
+                    let name = match stage {
+                        Stage::TowerInput => "vision.hidden.0".to_string(),
+                        Stage::TowerLayer(layer) => format!("vision.hidden.{}", layer + 1),
+                        Stage::TowerOutput => "vision.features".into(),
+                        Stage::Projector => "projector.out".into(),
+                        other => panic!("{other:?} while looking"),
+                    };
+                    let all = &expected[&name];
+                    let size: usize = all.shape[1..].iter().product();
+                    let one = Expected {
+                        shape: all.shape[1..].to_vec(),
+                        values: all.values[image * size..(image + 1) * size].to_vec(),
+                    };
+                    assert_close(&format!("{}: {name} of image {image}", form.display()), &values(value), &one);
+                };
+                model.see(&pixels(pictures, image), &mut observe).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn decoder_layers_and_logits() {
+    for (folder, forms) in models("tiny-vl") {
+        let expected = tensors(&folder.join("expected.safetensors"));
+        for form in forms {
+            let model = load(&form);
+            let pictures = &expected["pixel_values"];
+            let features: Vec<Tensor> = (0..pictures.shape[0])
+                .map(|image| model.see(&pixels(pictures, image), &mut unobserved).unwrap())
+                .collect();
+            for run in ["text", "inter"] {
+                let ids = expected[&format!("{run}.input_ids")].i64();
+                let rows_per_image = features[0].dim(0).unwrap();
+                check_run(&model, &prompt(&ids, rows_per_image), &features, |stage, value| {
+                    let name = match stage {
+                        Stage::Splice if run == "inter" => "inter.embeds".to_string(),
+                        Stage::Splice => format!("{run}.hidden.0"),
+                        // The published last hidden state is taken after the last norm.
+                        Stage::DecoderLayer(layer) if layer + 1 < model.config().language.layers => {
+                            format!("{run}.hidden.{}", layer + 1)
+                        }
+                        Stage::DecoderOutput => {
+                            format!("{run}.hidden.{}", model.config().language.layers)
+                        }
+                        Stage::Logits => format!("{run}.logits"),
+                        _ => return,
+                    };
+                    assert_close(&format!("{}: {name}", form.display()), &values(value), &expected[&name]);
+                });
+                if let Some(mask) = expected.get(&format!("{run}.image_mask")) {
+                    let spliced = model
+                        .splice(&prompt(&ids, rows_per_image), &features, &mut unobserved)
+                        .unwrap();
+                    let mut found = vec![0i64; ids.len()];
+                    spliced.images.runs().iter().cloned().flatten().for_each(|row| found[row] = 1);
+                    assert_eq!(found, mask.i64(), "the mask of image rows");
+                }
+            }
+        }
+    }
+}
+
+/// Runs a prompt without a cache, every stage observed.
+fn check_run(
+    model: &XComposer,
+    prompt: &Prompt,
+    features: &[Tensor],
+    mut see: impl FnMut(Stage, &Tensor),
+) {
+    let spliced = model.splice(prompt, features, &mut see).unwrap();
+    let rows = spliced.embeddings.dim(0).unwrap();
+    let mut batch = [Sequence { rows, cache: None }];
+    let hidden = model.forward(&spliced.embeddings, &spliced.images, &mut batch, &mut see).unwrap();
+    model.logits(&hidden, &mut see).unwrap();
+}
+
+#[test]
+fn gptq_logits() {
+    for (folder, forms) in models("tiny-gptq") {
+        let expected = tensors(&folder.join("expected.safetensors"));
+        for form in forms {
+            let model = load(&form);
+            assert!(model.config().gptq);
+            let features = [model.see(&pixels(&expected["pixel_values"], 0), &mut unobserved).unwrap()];
+            let ids = expected["input_ids"].i64();
+            let rows = features[0].dim(0).unwrap();
+            check_run(&model, &prompt(&ids, rows), &features, |stage, value| {
+                if stage == Stage::Logits {
+                    let rung = format!("{}: logits", form.display());
+                    assert_close(&rung, &values(value), &expected["logits"]);
+                }
+            });
+        }
+    }
+}
+
+#[test]
+fn high_resolution_towers() {
+    let mut found = folders("tiny-4khd");
+    found.extend(ixc_goldens::full().map(|_| folders("tiny-2d5")).unwrap_or_default());
+    for folder in found {
+        let about = json(&folder.join("expected.json"));
+        let expected = tensors(&folder.join("expected.safetensors"));
+        let checkpoint = Checkpoint::open(&folder.join("vision.safetensors")).unwrap();
+        let config = Shapes::new(&checkpoint).vision(None).unwrap().unwrap();
+        let tile = about["tile"].as_u64().unwrap() as u32;
+        assert!(matches!(config.geometry, Geometry::Tiles { tile: t, .. } if t == tile));
+        let hidden = checkpoint.info("vision_proj.2.bias").unwrap().shape[0];
+        assert!(checkpoint.info(&format!("{TOWER}.pre_layrnorm.weight")).is_some());
+        let eye = Eye::load(&Weights::new(&checkpoint, Keep::Stored), &config, hidden).unwrap();
+        for (case, about) in about["cases"].as_array().unwrap().iter().enumerate() {
+            let mut picture = pixels(&expected[&format!("case{case}.pixel_values_times8")], 0);
+            picture.data.iter_mut().for_each(|value| *value /= 8.0);
+            let tokens = config.geometry.image_tokens(picture.width, picture.height);
+            let mut observe = |stage: Stage, value: &Tensor| {
+                let part = match stage {
+                    Stage::TilesMerged => "merged",
+                    Stage::Projector => "projected",
+                    _ => return,
+                };
+                let name = format!("case{case}.{part}");
+                assert_close(&format!("{}: {name}", folder.display()), &values(value), &expected[&name]);
+            };
+            let rows = eye.forward(&picture, &mut observe).unwrap();
+            assert_eq!(rows.dim(0).unwrap() as u64, about["tokens"].as_u64().unwrap());
+            drop(tokens);
+        }
+    }
+}
+
+#[test]
+fn torch_bicubic_and_position_table() {
+    for folder in folders("preprocess") {
+        let expected = tensors(&folder.join("tensors.safetensors"));
+        let tensor = |expected: &Expected, shape: &[usize]| {
+            Tensor::from_vec(expected.f32(), shape, &Device::Cpu).unwrap()
+        };
+        let source = &expected["interpolate.in"];
+        let source = tensor(source, &source.shape[1..]);
+        for (name, expected) in &expected {
+            if name.starts_with("interpolate.bicubic_") {
+                let found = bicubic(&source, expected.shape[2], expected.shape[3]).unwrap();
+                assert_close(&format!("{}: {name}", folder.display()), &values(&found), expected);
+            }
+        }
+        let grid = |expected: &Expected| (expected.shape[0] - 1).isqrt();
+        let natives = expected.iter().filter(|(name, _)| name.starts_with("position.native_"));
+        for (_, native) in natives {
+            let table = tensor(native, &native.shape);
+            for (name, resized) in &expected {
+                if name.starts_with("position.resized_") {
+                    let found = resize_positions(&table, grid(native), grid(resized)).unwrap();
+                    assert_close(&format!("{}: {name}", folder.display()), &values(&found), resized);
+                }
+            }
+        }
+    }
+}
