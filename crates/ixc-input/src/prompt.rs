@@ -17,7 +17,9 @@ use crate::{
 /// Where `<s>` stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bos {
-    /// In front of every stretch of text, so again after each image: `chat` of 2.0 and 4KHD.
+    /// As `chat` of 2.0 and 4KHD: in front of every stretch of text, so again after each image; and
+    /// twice in front of a conversation without images, where the published code both writes one
+    /// (`build_inputs`) and lets its tokenizer add one.
     EveryTextPart,
     /// Once, at the very start, even before an image: 2.5, training, evaluation, composition.
     Once,
@@ -133,6 +135,9 @@ pub fn layout(
         return Err(Error::TextTooLong { found, limit: MAX_PROMPT_BYTES });
     }
     let mut writer = Writer::new(layout, tokenizer)?;
+    if layout.bos == Bos::EveryTextPart && conversation.images().next().is_none() {
+        writer.mark(writer.special.bos, false);
+    }
     let first = image_to_move(conversation, layout.unplaced);
     if let Some(index) = first {
         writer.image(index);
