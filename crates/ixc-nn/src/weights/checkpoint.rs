@@ -40,7 +40,7 @@ impl Checkpoint {
     ///
     /// `path` is a folder as published, an index (`*.index.json`), or one `.safetensors`, `.bin` or `.pt`
     /// file. In a folder, in this order: `model.safetensors`, an index of safetensors, GPTQ's
-    /// `gptq_model*.safetensors`, any other safetensors, `pytorch_model.bin`, its index.
+    /// `gptq_model*.safetensors`, `pytorch_model.bin`, its index, any other safetensors.
     ///
     /// # Errors
     /// When files are missing, malformed, not of one checkpoint, or hold more than tensors.

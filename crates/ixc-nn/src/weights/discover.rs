@@ -117,17 +117,20 @@ fn find_in_folder(folder: &Path) -> Result<Found, Error> {
     }
     // GPTQ's tools write one file named gptq_model-4bit-128g or so; whatever lies beside it is not it.
     let loose = ending(SAFETENSORS);
-    let (quantised, others): (Vec<_>, Vec<_>) =
-        loose.iter().partition(|name| name.starts_with("gptq_model"));
-    match (quantised.as_slice(), others.as_slice()) {
-        ([], []) => {}
-        (chosen @ [_, ..], _) | ([], chosen) => return loose_files(folder, chosen),
+    let quantised: Vec<_> =
+        loose.iter().copied().filter(|name| name.starts_with("gptq_model")).collect();
+    if !quantised.is_empty() {
+        return loose_files(folder, &quantised);
     }
     if has("pytorch_model.bin") {
         return Ok(single(file("pytorch_model.bin"), Format::Pickle));
     }
     if has("pytorch_model.bin.index.json") {
         return read_index(&file("pytorch_model.bin.index.json"));
+    }
+    // Last, because any safetensors may lie beside weights of a known name.
+    if !loose.is_empty() {
+        return loose_files(folder, &loose);
     }
     Err(Error::NoWeights { path: folder.into(), found: summary(&names) })
 }
@@ -155,7 +158,7 @@ fn summary(names: &BTreeSet<String>) -> String {
 }
 
 /// Several files without an index: their names must not promise others.
-fn loose_files(folder: &Path, names: &[&&String]) -> Result<Found, Error> {
+fn loose_files(folder: &Path, names: &[&String]) -> Result<Found, Error> {
     let (mut wanted, mut total) = (BTreeSet::new(), 0);
     let present: BTreeSet<&str> = names.iter().map(|name| name.as_str()).collect();
     let mut series = BTreeSet::new();

@@ -1,0 +1,13 @@
+//! Weight files: the published forms, hostile ones, and the way back.
+//!
+//! Each module holds one concern; `support` builds files of both formats byte by byte.
+
+mod archives;
+mod conversion;
+mod folders;
+mod goldens;
+mod headers;
+mod mutations;
+mod pickles;
+mod support;
+mod writer;
