@@ -100,7 +100,8 @@ pub struct Answering<'a> {
     words_max: usize,
     /// Whether `words_max` is the context's end rather than the request's.
     context_bound: bool,
-    text: TextStream<'a>,
+    /// Taken when the last characters are out.
+    text: Option<TextStream<'a>>,
     answer: String,
     ids: Vec<u32>,
     timings: Timings,
@@ -142,7 +143,7 @@ impl<'a> Answering<'a> {
             image_positions: plan.image_positions,
             words_max: plan.words_max,
             context_bound: plan.context_bound,
-            text: TextStream::new(engine.tokenizer(), true, plan.spacing),
+            text: Some(TextStream::new(engine.tokenizer(), true, plan.spacing)),
             answer: String::new(),
             ids: Vec::new(),
             timings: Timings::default(),
@@ -223,6 +224,12 @@ impl<'a> Answering<'a> {
         Ok(event)
     }
 
+    /// The characters that one more word makes certain.
+    fn decode(&mut self, id: u32) -> Result<String, Error> {
+        let stream = self.text.as_mut();
+        Ok(stream.map(|stream| stream.push(id)).transpose()?.unwrap_or_default())
+    }
+
     /// What ended an answer of as many words as were allowed.
     fn limit(&self) -> Finish {
         if self.context_bound { Finish::Context } else { Finish::Length }
@@ -241,7 +248,7 @@ impl<'a> Answering<'a> {
                 } else {
                     State::Speaking(speaker)
                 };
-                let piece = self.text.push(id)?;
+                let piece = self.decode(id)?;
                 self.answer.push_str(&piece);
                 Ok((!piece.is_empty()).then_some(Event::Text(piece)))
             }
@@ -262,7 +269,7 @@ impl<'a> Answering<'a> {
         };
         let mut text = String::new();
         for &id in &found.ids {
-            text.push_str(&self.text.push(id)?);
+            text.push_str(&self.decode(id)?);
         }
         self.ids = found.ids;
         self.answer.push_str(&text);
@@ -271,7 +278,7 @@ impl<'a> Answering<'a> {
 
     /// The last characters that were still waiting for more, then the whole answer.
     fn end(&mut self, stop: Option<u32>, finish: Finish) -> Event {
-        let rest = self.text.finish();
+        let rest = self.text.take().map(TextStream::finish).unwrap_or_default();
         if !rest.is_empty() {
             self.answer.push_str(&rest);
             self.state = State::Ending { stop, finish };

@@ -55,7 +55,7 @@ pub struct Found {
 pub struct Search {
     options: Beams,
     penalty: f32,
-    /// Ids before the first new one: they count for the penalty and the length.
+    /// Ids before the first new one: they count for the penalty.
     history: Vec<u32>,
     beams: Vec<Beam>,
     finished: Vec<Hypothesis>,
@@ -149,13 +149,14 @@ impl Search {
         all
     }
 
-    /// Length to the power of the penalty, for so many ids with the history's.
+    /// So many generated ids, the stop included, to the power of the penalty. The history does not
+    /// count: goldens with a running beam against an ended one tell the two readings apart.
     fn divisor(&self, length: usize) -> f64 {
         (length as f64).powf(f64::from(self.options.length_penalty))
     }
 
     fn keep(&mut self, ids: Vec<u32>, sum: f32, ended: bool) {
-        let score = f64::from(sum) / self.divisor(self.history.len() + ids.len());
+        let score = f64::from(sum) / self.divisor(ids.len() + usize::from(ended));
         if self.finished.len() == self.options.count {
             let worst = self.worst();
             if score <= self.finished[worst].score {
@@ -178,8 +179,7 @@ impl Search {
         if self.finished.len() < self.options.count {
             return false;
         }
-        let length = self.history.len() + self.words();
-        self.finished[self.worst()].score >= f64::from(best) / self.divisor(length)
+        self.finished[self.worst()].score >= f64::from(best) / self.divisor(self.words())
     }
 
     /// Ends the search: the best of the kept hypotheses and, unless the search was done, the beams.

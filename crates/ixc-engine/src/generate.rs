@@ -21,7 +21,7 @@ use crate::{
     sample::{Sampler, argmax, penalise},
 };
 
-/// The ids that count for the repetition penalty and for a beam's length before the first new one.
+/// The ids that count for the repetition penalty before the first new one.
 pub fn history(prompt: &Prompt, bos: u32) -> Vec<u32> {
     let mut ids = Vec::new();
     for segment in &prompt.segments {

@@ -193,10 +193,12 @@ pub fn text_adapter(name: &str) -> Option<&str> {
 pub struct Shapes<'a>(&'a Checkpoint);
 
 impl<'a> Shapes<'a> {
+    /// The shapes of a checkpoint.
     pub fn new(checkpoint: &'a Checkpoint) -> Self {
         Self(checkpoint)
     }
 
+    /// Whether a tensor of this name is there.
     pub fn has(&self, name: &str) -> bool {
         self.0.info(name).is_some()
     }
@@ -205,16 +207,21 @@ impl<'a> Shapes<'a> {
         self.0.info(name).map(|info| info.shape.as_slice())
     }
 
+    /// Whether linear layers are stored in GPTQ's 4 bits.
     pub fn is_gptq(&self) -> bool {
         self.0.names().any(|name| name.ends_with(".qweight"))
     }
 
+    /// The text adapters of 2.5 that the file carries, by name.
     pub fn text_adapters(&self) -> Vec<String> {
         let found: BTreeSet<&str> = self.0.names().filter_map(text_adapter).collect();
         found.into_iter().map(String::from).collect()
     }
 
     /// Rank and scale of each linear layer's adapter, from the shapes in the first block.
+    ///
+    /// # Errors
+    /// When only some of the layers have one, or a stated scale is no number.
     pub fn plora(
         &self,
         stated: Option<&BTreeMap<String, f64>>,
@@ -246,7 +253,10 @@ impl<'a> Shapes<'a> {
         }
     }
 
-    /// The tower's numbers, by the family's rules.
+    /// The tower's numbers, by the family's rules; none without a tower.
+    ///
+    /// # Errors
+    /// When the position table is no square, or `img_size` does not fit.
     pub fn vision(&self, img_size: Option<u32>) -> Result<Option<VisionConfig>, Error> {
         let positions = format!("{TOWER}.embeddings.position_embedding.weight");
         let Some(shape) = self.shape(&positions) else { return Ok(None) };
