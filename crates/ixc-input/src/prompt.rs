@@ -168,8 +168,8 @@ fn image_to_move(conversation: &Conversation, unplaced: Unplaced) -> Option<usiz
     if unplaced == Unplaced::InTurn {
         return None;
     }
-    let mut parts = conversation.turns.iter().flat_map(|turn| &turn.parts);
-    let mut images = parts.by_ref().filter(|part| !matches!(part, Part::Text(_)));
+    let parts = conversation.turns.iter().flat_map(|turn| &turn.parts);
+    let mut images = parts.filter(|part| !matches!(part, Part::Text(_)));
     match (images.next(), images.next()) {
         (Some(&Part::Unplaced(index)), None) => Some(index),
         _ => None,
