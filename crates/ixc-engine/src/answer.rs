@@ -7,7 +7,11 @@
 use std::time::{Duration, Instant};
 
 use candle_core::Tensor;
-use ixc_input::{prepare::Pixels, prompt::Prompt, text_stream::{Spacing, TextStream}};
+use ixc_input::{
+    prepare::Pixels,
+    prompt::Prompt,
+    text_stream::{Spacing, TextStream},
+};
 use ixc_model::stage::unobserved;
 
 use crate::{
@@ -213,10 +217,21 @@ impl<'a> Answering<'a> {
                 let said = history(&self.prompt, self.engine.special().bos);
                 match self.decoding {
                     Decoding::Beams(beams) => State::Searching(Box::new(BeamSpeaker::new(
-                        cache, scores, said, beams, self.penalty, &stops, self.words_max,
+                        cache,
+                        scores,
+                        said,
+                        beams,
+                        self.penalty,
+                        &stops,
+                        self.words_max,
                     ))),
                     decoding => State::Speaking(Box::new(Speaker::new(
-                        cache, scores, &said, &decoding, self.penalty, &stops,
+                        cache,
+                        scores,
+                        &said,
+                        &decoding,
+                        self.penalty,
+                        &stops,
                     ))),
                 }
             }

@@ -142,9 +142,7 @@ impl Search {
             }
             all.extend(own);
         }
-        all.sort_by(|a, b| {
-            b.0.total_cmp(&a.0).then((a.1.beam, a.1.id).cmp(&(b.1.beam, b.1.id)))
-        });
+        all.sort_by(|a, b| b.0.total_cmp(&a.0).then((a.1.beam, a.1.id).cmp(&(b.1.beam, b.1.id))));
         all.truncate(most);
         all
     }

@@ -120,7 +120,11 @@ impl Engine {
         if prompt_positions >= self.context {
             let tiled = matches!(self.model.config().family, Family::FourKHd | Family::V25);
             let hint = if tiled && !tokens.is_empty() { ", lower --tiles" } else { "" };
-            return Err(Error::PromptTooLong { positions: prompt_positions, context: self.context, hint });
+            return Err(Error::PromptTooLong {
+                positions: prompt_positions,
+                context: self.context,
+                hint,
+            });
         }
         let room = self.context - prompt_positions;
         Ok(Answering::new(
@@ -145,7 +149,9 @@ impl Engine {
     /// When the conversation has no turn or too much text.
     pub fn layout(&self, request: &Request) -> Result<Prompt, Error> {
         let (bos, unplaced) = match self.model.config().family {
-            Family::Vl | Family::Composition | Family::Language => (Bos::EveryTextPart, Unplaced::InTurn),
+            Family::Vl | Family::Composition | Family::Language => {
+                (Bos::EveryTextPart, Unplaced::InTurn)
+            }
             Family::FourKHd => (Bos::EveryTextPart, Unplaced::LoneFirst),
             Family::V25 => (Bos::Once, Unplaced::LoneFirst),
         };

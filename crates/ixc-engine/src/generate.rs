@@ -9,7 +9,10 @@ use std::collections::HashSet;
 use candle_core::Tensor;
 use ixc_input::prompt::{Prompt, Segment};
 use ixc_model::{
-    XComposer, decoder::Sequence, splice::Spliced, stage::{Observer, unobserved},
+    XComposer,
+    decoder::Sequence,
+    splice::Spliced,
+    stage::{Observer, unobserved},
 };
 use ixc_nn::cache::KvCache;
 

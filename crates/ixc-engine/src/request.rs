@@ -82,18 +82,33 @@ impl Request {
     /// Names the first option that is out of range, its range and its value.
     pub fn check(&self) -> Result<(), Error> {
         let positive = |v: f32| v.is_finite() && v > 0.0;
-        ensure(positive(self.repetition_penalty), "repetition penalty", "a number above 0", self.repetition_penalty)?;
+        ensure(
+            positive(self.repetition_penalty),
+            "repetition penalty",
+            "a number above 0",
+            self.repetition_penalty,
+        )?;
         ensure(self.max_new_tokens > 0, "max new tokens", "at least 1", self.max_new_tokens)?;
         let images = format!("at most {IMAGES_MAX}");
         ensure(self.pictures.len() <= IMAGES_MAX, "images", images, self.pictures.len())?;
         match self.decoding {
             Decoding::Greedy => Ok(()),
             Decoding::Sample(Sampling { temperature, top_p, .. }) => {
-                ensure(positive(temperature), "temperature", "a number above 0 (for none, decode greedily)", temperature)?;
+                ensure(
+                    positive(temperature),
+                    "temperature",
+                    "a number above 0 (for none, decode greedily)",
+                    temperature,
+                )?;
                 ensure((0.0..=1.0).contains(&top_p), "top-p", "0 to 1", top_p)
             }
             Decoding::Beams(Beams { count, length_penalty }) => {
-                ensure((1..=BEAMS_MAX).contains(&count), "beams", format!("1 to {BEAMS_MAX}"), count)?;
+                ensure(
+                    (1..=BEAMS_MAX).contains(&count),
+                    "beams",
+                    format!("1 to {BEAMS_MAX}"),
+                    count,
+                )?;
                 ensure(length_penalty.is_finite(), "length penalty", "a number", length_penalty)
             }
         }

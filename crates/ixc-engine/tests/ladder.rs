@@ -86,7 +86,8 @@ fn generate(
     stops: &[u32],
     most: usize,
 ) -> Vec<u32> {
-    let number = |key: &str, default: f64| options.get(key).map_or(default, |v| v.as_f64().unwrap());
+    let number =
+        |key: &str, default: f64| options.get(key).map_or(default, |v| v.as_f64().unwrap());
     let penalty = number("repetition_penalty", 1.0) as f32;
     let beams = number("num_beams", 1.0) as usize;
     let said = history(prompt, BOS);
@@ -95,8 +96,7 @@ fn generate(
     let scores = read(model, spliced, &mut cache).unwrap();
     let mut ids = vec![BOS];
     if beams > 1 {
-        let beams =
-            Beams { count: beams, length_penalty: number("length_penalty", 1.0) as f32 };
+        let beams = Beams { count: beams, length_penalty: number("length_penalty", 1.0) as f32 };
         let mut speaker = BeamSpeaker::new(cache, scores, said, beams, penalty, stops, most);
         while speaker.step(model).unwrap() {}
         let Found { ids: found, ended } = speaker.finish();
@@ -223,10 +223,9 @@ fn chat_request(case: &Value, instruction: &str, root: &Path) -> Request {
     let mut request = Request::new(conversation, pictures);
     request.decoding = match number("num_beams", 1.0) as usize {
         1 => Decoding::Greedy,
-        count => Decoding::Beams(Beams {
-            count,
-            length_penalty: number("length_penalty", 1.0) as f32,
-        }),
+        count => {
+            Decoding::Beams(Beams { count, length_penalty: number("length_penalty", 1.0) as f32 })
+        }
     };
     request.repetition_penalty = number("repetition_penalty", 1.005) as f32;
     request
@@ -262,8 +261,16 @@ fn whole_answers() {
             }
             let answer = answer.unwrap();
             let name = case["name"].as_str().unwrap();
-            assert_eq!(answer.prompt_positions as u64, case["prompt_positions"].as_u64().unwrap(), "{name}");
-            assert_eq!(answer.image_positions as u64, case["image_positions"].as_u64().unwrap(), "{name}");
+            assert_eq!(
+                answer.prompt_positions as u64,
+                case["prompt_positions"].as_u64().unwrap(),
+                "{name}"
+            );
+            assert_eq!(
+                answer.image_positions as u64,
+                case["image_positions"].as_u64().unwrap(),
+                "{name}"
+            );
             let mut found = answer.ids.clone();
             found.extend(answer.stop);
             assert_eq!(found, new_ids(case), "{name}");

@@ -5,6 +5,8 @@
 //! every root that holds its folder; a missing full set is said loudly, never passed over.
 //! Only tests depend on this crate, so it may read the environment and print, and it panics freely.
 
+#![allow(clippy::print_stdout)] // the figures of the rungs belong on a test's output
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -106,12 +108,14 @@ pub fn tensors(path: &Path) -> BTreeMap<String, Expected> {
     let file = SafeTensors::deserialize(&bytes).expect("a safetensors file");
     let widen = |dtype: Dtype, data: &[u8]| -> Vec<f64> {
         match dtype {
-            Dtype::F32 => {
-                data.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap()) as f64).collect()
-            }
-            Dtype::I64 => {
-                data.chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().unwrap()) as f64).collect()
-            }
+            Dtype::F32 => data
+                .chunks_exact(4)
+                .map(|b| f32::from_le_bytes(b.try_into().unwrap()) as f64)
+                .collect(),
+            Dtype::I64 => data
+                .chunks_exact(8)
+                .map(|b| i64::from_le_bytes(b.try_into().unwrap()) as f64)
+                .collect(),
             Dtype::I8 => data.iter().map(|&b| b as i8 as f64).collect(),
             Dtype::U8 => data.iter().map(|&b| b as f64).collect(),
             other => panic!("goldens hold no {other:?}"),

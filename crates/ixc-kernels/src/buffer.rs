@@ -15,9 +15,15 @@ pub struct Buffer(Source);
 
 #[derive(Clone, Debug)]
 enum Source {
-    Mapped { file: Arc<MappedFile>, range: Range<usize> },
+    Mapped {
+        file: Arc<MappedFile>,
+        range: Range<usize>,
+    },
     /// Words of eight bytes keep any number aligned; `len` counts bytes.
-    Owned { words: Arc<[u64]>, len: usize },
+    Owned {
+        words: Arc<[u64]>,
+        len: usize,
+    },
 }
 
 impl Buffer {

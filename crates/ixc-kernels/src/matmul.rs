@@ -30,7 +30,11 @@ pub fn matmul(x: &[f32], w: &Matrix) -> Vec<f32> {
     assert!(w.cols() > 0 && x.len().is_multiple_of(w.cols()), "whole rows of {}", w.cols());
     let m = x.len() / w.cols();
     let mut out = vec![0f32; m * w.rows()];
-    if m <= DOT_ROWS_MAX { dot_rows(x, m, w, &mut out) } else { gemm_rows(x, m, w, &mut out) }
+    if m <= DOT_ROWS_MAX {
+        dot_rows(x, m, w, &mut out)
+    } else {
+        gemm_rows(x, m, w, &mut out)
+    }
     out
 }
 

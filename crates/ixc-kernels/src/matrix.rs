@@ -96,7 +96,9 @@ impl Matrix {
     /// How many bytes a product reads: what decoding streams for each word.
     pub fn bytes(&self) -> usize {
         match &self.storage {
-            Storage::F32(buffer) | Storage::Bf16(buffer) | Storage::F16(buffer) => buffer.bytes().len(),
+            Storage::F32(buffer) | Storage::Bf16(buffer) | Storage::F16(buffer) => {
+                buffer.bytes().len()
+            }
             Storage::Gptq(gptq) => {
                 gptq.qweight.bytes().len() + gptq.qzeros.bytes().len() + gptq.scales.bytes().len()
             }

@@ -43,7 +43,10 @@ fn numbers(count: usize, seed: u64) -> Vec<f32> {
 
 fn gptq(n: usize, k: usize, group: usize, seed: u64) -> Matrix {
     let words = |count, salt| -> Vec<u32> {
-        numbers(count, seed + salt).iter().map(|v| v.to_bits().wrapping_mul(2_654_435_761)).collect()
+        numbers(count, seed + salt)
+            .iter()
+            .map(|v| v.to_bits().wrapping_mul(2_654_435_761))
+            .collect()
     };
     let groups = k.div_ceil(group);
     let scales: Vec<u16> =
@@ -109,7 +112,8 @@ fn gptq_widens_nibbles_as_published() {
 #[test]
 fn large_shapes_cross_block_borders() {
     for (m, n, k) in [(1, 1000, 2048), (7, 1300, 2048), (33, 515, 4100)] {
-        let bits: Vec<u16> = numbers(n * k, 5).iter().map(|&v| bf16::from_f32(v).to_bits()).collect();
+        let bits: Vec<u16> =
+            numbers(n * k, 5).iter().map(|&v| bf16::from_f32(v).to_bits()).collect();
         check(&numbers(m * k, 9), &Matrix::bf16(n, k, Buffer::from_slice(&bits)));
     }
 }

@@ -231,13 +231,12 @@ impl ModelConfig {
             }
             Err(source) => return Err(Error::File { path: path.display().to_string(), source }),
         };
-        Self::parse(&text, checkpoint)
-            .map_err(|error| match error {
-                Error::Config { problem, .. } => {
-                    Error::Config { path: path.display().to_string(), problem }
-                }
-                other => other,
-            })
+        Self::parse(&text, checkpoint).map_err(|error| match error {
+            Error::Config { problem, .. } => {
+                Error::Config { path: path.display().to_string(), problem }
+            }
+            other => other,
+        })
     }
 
     fn parse(text: &str, checkpoint: &Checkpoint) -> Result<Self, Error> {
@@ -247,7 +246,9 @@ impl ModelConfig {
             } else {
                 ""
             };
-            wrong(format!("expected the configuration of a published checkpoint, found: {error}{hint}"))
+            wrong(format!(
+                "expected the configuration of a published checkpoint, found: {error}{hint}"
+            ))
         })?;
         let language = file.language()?;
         let shapes = tensors::Shapes::new(checkpoint);
@@ -261,7 +262,9 @@ impl ModelConfig {
         let vision = shapes.vision(file.img_size)?;
         let gptq = shapes.is_gptq();
         if gptq && file.quantization_config.as_ref().is_some_and(|q| q.bits != 4) {
-            return Err(wrong("quantization_config: expected 4 bits; other widths are not published"));
+            return Err(wrong(
+                "quantization_config: expected 4 bits; other widths are not published",
+            ));
         }
         if let Some(q) = &file.quantization_config
             && !gptq
@@ -355,22 +358,27 @@ impl File {
     /// What the published code can be configured to be but no checkpoint of the family is.
     fn check_form(&self) -> Result<(), Error> {
         if self.hidden_act != "silu" {
-            return Err(wrong(format!("hidden_act: expected \"silu\", found {:?}", self.hidden_act)));
+            return Err(wrong(format!(
+                "hidden_act: expected \"silu\", found {:?}",
+                self.hidden_act
+            )));
         }
         if self.bias {
             return Err(wrong("bias: expected false; InternLM2's linear layers have none"));
         }
         if self.tie_word_embeddings {
-            return Err(wrong("tie_word_embeddings: expected false; the family has an output layer"));
+            return Err(wrong(
+                "tie_word_embeddings: expected false; the family has an output layer",
+            ));
         }
         match &self.rope_scaling {
             Some(scaling) if scaling.kind != "dynamic" => Err(wrong(format!(
                 "rope_scaling: expected null or type \"dynamic\", found type {:?}",
                 scaling.kind
             ))),
-            Some(scaling) if !(scaling.factor.is_finite() && scaling.factor >= 1.0) => {
-                Err(wrong(format!("rope_scaling.factor: expected 1 or more, found {}", scaling.factor)))
-            }
+            Some(scaling) if !(scaling.factor.is_finite() && scaling.factor >= 1.0) => Err(wrong(
+                format!("rope_scaling.factor: expected 1 or more, found {}", scaling.factor),
+            )),
             _ => Ok(()),
         }
     }

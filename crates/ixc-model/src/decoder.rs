@@ -180,7 +180,8 @@ impl Attention {
         let q = rows.narrow(2, 0, self.group)?.permute((1, 2, 0, 3))?; // (kv, g, t, d)
         let q = q.reshape((kv_heads * self.group, count, width))?;
         let q = tables.rotate(&q)?.reshape((kv_heads, self.group, count, width))?;
-        let head = |index: usize| rows.narrow(2, index, 1)?.squeeze(2)?.transpose(0, 1)?.contiguous();
+        let head =
+            |index: usize| rows.narrow(2, index, 1)?.squeeze(2)?.transpose(0, 1)?.contiguous();
         let k = tables.rotate(&head(self.group)?)?; // (kv, t, d)
         let v = head(self.group + 1)?;
         let segments = match cache {

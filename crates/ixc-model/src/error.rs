@@ -60,7 +60,9 @@ pub enum Error {
         count: usize,
     },
     /// A model without a tower was shown a picture.
-    #[error("this checkpoint has no vision tower, so it cannot look at pictures; ask without --image")]
+    #[error(
+        "this checkpoint has no vision tower, so it cannot look at pictures; ask without --image"
+    )]
     NoTower,
 }
 

@@ -1,1 +1,209 @@
-//! init
+//! Randomly initialised checkpoints of the published shapes, in the published file form.
+//!
+//! For measuring speed and memory, and for trying a machine, without the published weights. Every
+//! matrix is random, Partial LoRA's B too (training starts it at zero), so that every path computes
+//! something. The same seed gives the same numbers whatever the type on disk and the threads.
+
+use std::path::Path;
+
+use ixc_input::prepare::Geometry;
+use ixc_nn::weights::{SHARD_BYTES, ShardWriter, Sink, StoredType, TensorPlan};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use serde_json::json;
+
+use crate::{
+    Error, Family, ModelConfig,
+    config::{COMPOSITION_SIDE, LanguageConfig, PLoraConfig, VisionConfig},
+    tensors::{self, ExpectedTensor, LINEARS},
+};
+
+/// A published size (model.md, section 1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Like {
+    /// `internlm-xcomposer2-vl-7b`.
+    Vl7b,
+    /// `internlm-xcomposer2-7b`, for composition, 224 px.
+    Composition7b,
+    /// `internlm-xcomposer2-vl-1_8b`.
+    Vl1_8b,
+}
+
+/// Standard deviation of the published initialisation (`initializer_range`).
+const DEVIATION: f32 = 0.02;
+
+/// Numbers that one task makes from a stream of random numbers of its own.
+const CHUNK: usize = 1 << 18;
+
+/// Numbers held at once: 32 MiB as float32.
+const BATCH: usize = 32 * CHUNK;
+
+impl Like {
+    /// The configuration of that size.
+    pub fn config(self) -> ModelConfig {
+        let small = self == Self::Vl1_8b;
+        let side = if self == Self::Composition7b { COMPOSITION_SIDE } else { 490 };
+        ModelConfig {
+            family: if self == Self::Composition7b { Family::Composition } else { Family::Vl },
+            language: LanguageConfig {
+                vocabulary: 92_544,
+                hidden: if small { 2048 } else { 4096 },
+                intermediate: if small { 8192 } else { 14_336 },
+                layers: if small { 24 } else { 32 },
+                heads: if small { 16 } else { 32 },
+                kv_heads: 8,
+                eps: 1e-5,
+                rope_theta: 1e6,
+                positions_max: 32_768,
+                rope_dynamic_factor: None,
+            },
+            vision: Some(VisionConfig {
+                width: 1024,
+                layers: 24,
+                intermediate: 4096,
+                stored_grid: side as usize / crate::config::PATCH,
+                geometry: Geometry::Square { side },
+            }),
+            plora: Some(PLoraConfig { ranks: [(256, 1.0); 5] }),
+            gptq: false,
+            text_adapters: Vec::new(),
+        }
+    }
+}
+
+/// Writes a random checkpoint of any configuration: shards, index, `config.json`, and a copy of the
+/// tokenizer when one is given. `progress` hears of bytes written so far and in all.
+///
+/// # Errors
+/// When the folder already holds weights, or the disk refuses.
+pub fn write(
+    config: &ModelConfig,
+    dtype: StoredType,
+    seed: u64,
+    tokenizer: Option<&Path>,
+    out: &Path,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<(), Error> {
+    let expected = tensors::expected(config);
+    let plans: Vec<TensorPlan> = expected
+        .iter()
+        .map(|tensor| TensorPlan { name: tensor.name.clone(), dtype, shape: tensor.shape.clone() })
+        .collect();
+    let count = |shape: &[usize]| shape.iter().product::<usize>();
+    let total: usize = expected.iter().map(|tensor| count(&tensor.shape)).sum();
+    let total = (total * dtype.size()) as u64;
+    let writer = ShardWriter::new(out, plans, SHARD_BYTES)?;
+    let mut done = 0u64;
+    writer.write::<Error>(|plan, sink| {
+        let index = expected.iter().position(|tensor| tensor.name == plan.name);
+        let index = index.expect("a planned tensor is an expected one");
+        fill(&expected[index], index as u64, seed, sink, &mut |numbers| {
+            done += (numbers * dtype.size()) as u64;
+            progress(done, total);
+        })
+    })?;
+    let text = serde_json::to_string_pretty(&config_json(config, dtype)).expect("plain data");
+    write_file(&out.join("config.json"), text.as_bytes())?;
+    if let Some(tokenizer) = tokenizer {
+        let file = |path: &Path, source| Error::File { path: path.display().to_string(), source };
+        let bytes = std::fs::read(tokenizer).map_err(|source| file(tokenizer, source))?;
+        write_file(&out.join("tokenizer.model"), &bytes)?;
+    }
+    Ok(())
+}
+
+fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    std::fs::write(path, bytes)
+        .map_err(|source| Error::File { path: path.display().to_string(), source })
+}
+
+/// Streams one tensor's numbers: ones for norms, zeros for biases, else uniform around zero.
+fn fill(
+    tensor: &ExpectedTensor,
+    index: u64,
+    seed: u64,
+    sink: &mut Sink<'_>,
+    wrote: &mut dyn FnMut(usize),
+) -> Result<(), Error> {
+    let total: usize = tensor.shape.iter().product();
+    let constant = if tensor.name.ends_with("bias") {
+        Some(0.0)
+    } else if tensor.name.contains("norm") {
+        Some(1.0)
+    } else {
+        None
+    };
+    let mut numbers = vec![0f32; BATCH.min(total)];
+    for start in (0..total).step_by(BATCH) {
+        let numbers = &mut numbers[..BATCH.min(total - start)];
+        match constant {
+            Some(value) => numbers.fill(value),
+            None => {
+                let first = (start / CHUNK) as u64;
+                numbers.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, numbers)| {
+                    let mut random = ChaCha8Rng::seed_from_u64(seed);
+                    random.set_stream(index << 32 | (first + chunk as u64));
+                    uniform(&mut random, numbers);
+                });
+            }
+        }
+        sink.f32(numbers)?;
+        wrote(numbers.len());
+    }
+    Ok(())
+}
+
+/// Uniform numbers of the published standard deviation.
+fn uniform(random: &mut ChaCha8Rng, out: &mut [f32]) {
+    let reach = DEVIATION * 3f32.sqrt();
+    for value in out {
+        // 24 bits fill a float32's fraction.
+        let unit = (random.next_u32() >> 8) as f32 / (1u32 << 23) as f32 - 1.0;
+        *value = unit * reach;
+    }
+}
+
+/// `config.json` in the published form, with the adapters' scales stated.
+fn config_json(config: &ModelConfig, dtype: StoredType) -> serde_json::Value {
+    let language = &config.language;
+    let side = match config.vision.as_ref().map(|vision| vision.geometry) {
+        Some(Geometry::Square { side }) => Some(side),
+        _ => None,
+    };
+    let scales = config.plora.as_ref().map(|plora| {
+        let pairs = LINEARS.iter().zip(plora.ranks).map(|(name, (_, scale))| (*name, scale));
+        pairs.collect::<std::collections::BTreeMap<_, _>>()
+    });
+    let dtype = match dtype {
+        StoredType::Bf16 => "bfloat16",
+        StoredType::F16 => "float16",
+        _ => "float32",
+    };
+    json!({
+        "architectures": ["InternLMXComposer2ForCausalLM"],
+        "model_type": "internlmxcomposer2",
+        "vocab_size": language.vocabulary,
+        "hidden_size": language.hidden,
+        "intermediate_size": language.intermediate,
+        "num_hidden_layers": language.layers,
+        "num_attention_heads": language.heads,
+        "num_key_value_heads": language.kv_heads,
+        "hidden_act": "silu",
+        "max_position_embeddings": language.positions_max,
+        "initializer_range": DEVIATION,
+        "rms_norm_eps": language.eps,
+        "rope_theta": language.rope_theta,
+        "rope_scaling": language.rope_dynamic_factor
+            .map(|factor| json!({ "type": "dynamic", "factor": factor })),
+        "max_length": 4096,
+        "img_size": side,
+        "bias": false,
+        "tie_word_embeddings": false,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+        "pad_token_id": 2,
+        "torch_dtype": dtype,
+        "plora_scales": scales,
+    })
+}

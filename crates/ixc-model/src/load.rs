@@ -80,7 +80,12 @@ impl<'a> Weights<'a> {
     }
 
     /// The token embeddings.
-    pub fn embedding(&self, name: &str, vocabulary: usize, width: usize) -> Result<Embedding, Error> {
+    pub fn embedding(
+        &self,
+        name: &str,
+        vocabulary: usize,
+        width: usize,
+    ) -> Result<Embedding, Error> {
         Ok(Embedding::new(self.matrix(&format!("{name}.weight"), vocabulary, width)?))
     }
 

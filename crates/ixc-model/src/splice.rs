@@ -31,10 +31,9 @@ pub fn splice(prompt: &Prompt, features: &[Tensor], words: &Embedding) -> Result
         let piece = match segment {
             Segment::Text { ids, .. } => words.forward(ids)?, // (ids, hidden)
             Segment::Image { index } => {
-                let feature = features.get(*index).ok_or(Error::NoSuchImage {
-                    index: *index,
-                    count: features.len(),
-                })?; // (tokens, hidden)
+                let feature = features
+                    .get(*index)
+                    .ok_or(Error::NoSuchImage { index: *index, count: features.len() })?; // (tokens, hidden)
                 images.push(length..length + feature.dim(0)?);
                 feature.clone()
             }

@@ -140,7 +140,11 @@ pub fn expected_vision(vision: &VisionConfig, hidden: usize) -> Vec<ExpectedTens
     let (width, inner) = (vision.width, vision.intermediate);
     let rows = vision.stored_grid * vision.stored_grid + 1;
     add(format!("{TOWER}.embeddings.class_embedding"), &[width], Part::Tower);
-    add(format!("{TOWER}.embeddings.patch_embedding.weight"), &[width, 3, PATCH, PATCH], Part::Tower);
+    add(
+        format!("{TOWER}.embeddings.patch_embedding.weight"),
+        &[width, 3, PATCH, PATCH],
+        Part::Tower,
+    );
     add(format!("{TOWER}.embeddings.position_embedding.weight"), &[rows, width], Part::Tower);
     for side in ["weight", "bias"] {
         add(format!("{TOWER}.pre_layrnorm.{side}"), &[width], Part::Tower);
@@ -164,7 +168,9 @@ pub fn expected_vision(vision: &VisionConfig, hidden: usize) -> Vec<ExpectedTens
             add(format!("{block}.{linear}.bias"), &[outputs], Part::Tower);
         }
     }
-    for (linear, inputs) in [("vision_proj.0", vision.projector_inputs()), ("vision_proj.2", hidden)] {
+    for (linear, inputs) in
+        [("vision_proj.0", vision.projector_inputs()), ("vision_proj.2", hidden)]
+    {
         add(format!("{linear}.weight"), &[hidden, inputs], Part::Projector);
         add(format!("{linear}.bias"), &[hidden], Part::Projector);
     }
@@ -232,12 +238,16 @@ impl<'a> Shapes<'a> {
             let name = format!("model.layers.0.{linear}.Plora_A.weight");
             let Some(shape) = self.shape(&name) else { continue };
             let [r, _] = shape else {
-                return Err(Error::Family(format!("{name}: expected (rank, inputs), found {shape:?}")));
+                return Err(Error::Family(format!(
+                    "{name}: expected (rank, inputs), found {shape:?}"
+                )));
             };
             let scale = match stated.and_then(|scales| scales.get(*linear)) {
                 Some(&scale) if scale.is_finite() => scale,
                 Some(scale) => {
-                    return Err(wrong(format!("plora_scales.{linear}: expected a number, found {scale}")));
+                    return Err(wrong(format!(
+                        "plora_scales.{linear}: expected a number, found {scale}"
+                    )));
                 }
                 None => published_scale(*r),
             };
@@ -261,10 +271,16 @@ impl<'a> Shapes<'a> {
         let positions = format!("{TOWER}.embeddings.position_embedding.weight");
         let Some(shape) = self.shape(&positions) else { return Ok(None) };
         let &[rows, width] = shape else {
-            return Err(Error::Family(format!("{positions}: expected (rows, width), found {shape:?}")));
+            return Err(Error::Family(format!(
+                "{positions}: expected (rows, width), found {shape:?}"
+            )));
         };
         let grid = rows.saturating_sub(1).isqrt();
-        if grid == 0 || grid * grid + 1 != rows || !width.is_multiple_of(TOWER_HEAD_WIDTH) || width == 0 {
+        if grid == 0
+            || grid * grid + 1 != rows
+            || !width.is_multiple_of(TOWER_HEAD_WIDTH)
+            || width == 0
+        {
             return Err(Error::Family(format!(
                 "{positions}: expected one class row and a square of patches, of a width divisible by \
                  {TOWER_HEAD_WIDTH}; found {shape:?}"
@@ -272,7 +288,8 @@ impl<'a> Shapes<'a> {
         }
         let block = |layer: usize| format!("{TOWER}.encoder.layers.{layer}.mlp.fc1.weight");
         let layers = (0..).take_while(|&layer| self.has(&block(layer))).count();
-        let intermediate = self.shape(&block(0)).and_then(|shape| shape.first()).copied().unwrap_or(0);
+        let intermediate =
+            self.shape(&block(0)).and_then(|shape| shape.first()).copied().unwrap_or(0);
         let geometry = self.geometry(grid, img_size)?;
         Ok(Some(VisionConfig { width, layers, intermediate, stored_grid: grid, geometry }))
     }
@@ -283,7 +300,11 @@ impl<'a> Shapes<'a> {
             return if stored == V25_TILE {
                 Ok(Geometry::Tiles { tile: stored, tiles_max: V25_TILES, style: TileStyle::Bottom })
             } else {
-                Ok(Geometry::Tiles { tile: stored, tiles_max: FOUR_K_TILES, style: TileStyle::Centered })
+                Ok(Geometry::Tiles {
+                    tile: stored,
+                    tiles_max: FOUR_K_TILES,
+                    style: TileStyle::Centered,
+                })
             };
         }
         let side = img_size.unwrap_or(stored);

@@ -5,7 +5,8 @@
 
 use candle_core::{D, Tensor};
 use ixc_nn::{
-    activation::quick_gelu, attention::attention, interpolate::bicubic, linear::Linear, norm::LayerNorm,
+    activation::quick_gelu, attention::attention, interpolate::bicubic, linear::Linear,
+    norm::LayerNorm,
 };
 
 use crate::{
@@ -125,7 +126,8 @@ impl Block {
     fn attend(&self, x: &Tensor) -> Result<Tensor, Error> {
         let (views, count, width) = x.dims3()?;
         let heads = |linear: &Linear| -> Result<Tensor, Error> {
-            let rows = linear.forward(x)?.reshape((views, count, self.heads, width / self.heads))?;
+            let rows =
+                linear.forward(x)?.reshape((views, count, self.heads, width / self.heads))?;
             Ok(rows.transpose(1, 2)?.contiguous()?) // (v, heads, t, d)
         };
         let (q, k, v) = (heads(&self.q)?, heads(&self.k)?, heads(&self.v)?);

@@ -11,7 +11,10 @@ use ixc_input::{
     prompt::Prompt,
 };
 use ixc_nn::{
-    cache::KvCache, embedding::Embedding, linear::Linear, plora::ImageRows,
+    cache::KvCache,
+    embedding::Embedding,
+    linear::Linear,
+    plora::ImageRows,
     weights::{Checkpoint, Keep},
 };
 

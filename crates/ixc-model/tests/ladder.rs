@@ -108,7 +108,11 @@ fn tower_and_projector() {
                         shape: all.shape[1..].to_vec(),
                         values: all.values[image * size..(image + 1) * size].to_vec(),
                     };
-                    assert_close(&format!("{}: {name} of image {image}", form.display()), &values(value), &one);
+                    assert_close(
+                        &format!("{}: {name} of image {image}", form.display()),
+                        &values(value),
+                        &one,
+                    );
                 };
                 model.see(&pixels(pictures, image), &mut observe).unwrap();
             }
@@ -134,7 +138,9 @@ fn decoder_layers_and_logits() {
                         Stage::Splice if run == "inter" => "inter.embeds".to_string(),
                         Stage::Splice => format!("{run}.hidden.0"),
                         // The published last hidden state is taken after the last norm.
-                        Stage::DecoderLayer(layer) if layer + 1 < model.config().language.layers => {
+                        Stage::DecoderLayer(layer)
+                            if layer + 1 < model.config().language.layers =>
+                        {
                             format!("{run}.hidden.{}", layer + 1)
                         }
                         Stage::DecoderOutput => {
@@ -143,7 +149,11 @@ fn decoder_layers_and_logits() {
                         Stage::Logits => format!("{run}.logits"),
                         _ => return,
                     };
-                    assert_close(&format!("{}: {name}", form.display()), &values(value), &expected[&name]);
+                    assert_close(
+                        &format!("{}: {name}", form.display()),
+                        &values(value),
+                        &expected[&name],
+                    );
                 });
                 if let Some(mask) = expected.get(&format!("{run}.image_mask")) {
                     let spliced = model
@@ -179,7 +189,8 @@ fn gptq_logits() {
         for form in forms {
             let model = load(&form);
             assert!(model.config().gptq);
-            let features = [model.see(&pixels(&expected["pixel_values"], 0), &mut unobserved).unwrap()];
+            let features =
+                [model.see(&pixels(&expected["pixel_values"], 0), &mut unobserved).unwrap()];
             let ids = expected["input_ids"].i64();
             let rows = features[0].dim(0).unwrap();
             check_run(&model, &prompt(&ids, rows), &features, |stage, value| {
@@ -217,7 +228,11 @@ fn high_resolution_towers() {
                     _ => return,
                 };
                 let name = format!("case{case}.{part}");
-                assert_close(&format!("{}: {name}", folder.display()), &values(value), &expected[&name]);
+                assert_close(
+                    &format!("{}: {name}", folder.display()),
+                    &values(value),
+                    &expected[&name],
+                );
             };
             let rows = eye.forward(&picture, &mut observe).unwrap();
             assert_eq!(rows.dim(0).unwrap() as u64, about["tokens"].as_u64().unwrap());
@@ -248,7 +263,11 @@ fn torch_bicubic_and_position_table() {
             for (name, resized) in &expected {
                 if name.starts_with("position.resized_") {
                     let found = resize_positions(&table, grid(native), grid(resized)).unwrap();
-                    assert_close(&format!("{}: {name}", folder.display()), &values(&found), resized);
+                    assert_close(
+                        &format!("{}: {name}", folder.display()),
+                        &values(&found),
+                        resized,
+                    );
                 }
             }
         }
