@@ -1,0 +1,113 @@
+//! What must hold for every answer, whatever the weights.
+
+mod common;
+
+use ixc_engine::{
+    Answer, Decoding, Engine, Event, LoadOptions, Request, beam::Beams, sample::Sampling,
+};
+use ixc_input::{
+    conversation::{Conversation, Role, Turn},
+    prompt::Segment,
+    tokenizer::Markers,
+};
+
+fn engine() -> Engine {
+    let folder = tempfile::tempdir().unwrap();
+    common::write(folder.path());
+    Engine::load(folder.path(), &LoadOptions::default()).unwrap()
+}
+
+fn request(text: &str, decoding: Decoding) -> Request {
+    Request { decoding, max_new_tokens: 40, ..Request::text(text) }
+}
+
+fn run(engine: &Engine, request: &Request) -> (String, Answer) {
+    let mut streamed = String::new();
+    let mut end = None;
+    for event in engine.answer(request).unwrap() {
+        assert!(end.is_none(), "nothing comes behind the end");
+        match event.unwrap() {
+            Event::Text(piece) => {
+                assert!(!piece.is_empty());
+                streamed.push_str(&piece);
+            }
+            Event::End(answer) => end = Some(answer),
+            _ => {}
+        }
+    }
+    (streamed, end.unwrap())
+}
+
+fn sampling(seed: u64) -> Decoding {
+    Decoding::Sample(Sampling { temperature: 1.5, top_k: 0, top_p: 1.0, seed })
+}
+
+#[test]
+fn streamed_pieces_joined_equal_the_full_decoding() {
+    let engine = engine();
+    for seed in 0..20 {
+        let request =
+            Request { repetition_penalty: 1.0, ..request("浦语, hello 🙂", sampling(seed)) };
+        let (streamed, answer) = run(&engine, &request);
+        assert_eq!(streamed, answer.text);
+        assert_eq!(streamed, engine.tokenizer().decode(&answer.ids, true).unwrap());
+    }
+}
+
+#[test]
+fn a_seed_decides_the_answer() {
+    let engine = engine();
+    let ids = |seed| run(&engine, &request("Tell me", sampling(seed))).1.ids;
+    assert_eq!(ids(5), ids(5));
+    assert_ne!(ids(5), ids(6));
+}
+
+#[test]
+fn one_beam_is_greedy() {
+    let engine = engine();
+    let beams = Decoding::Beams(Beams { count: 1, length_penalty: 1.0 });
+    // Beams penalise log-probabilities, greedy decoding scores: without a penalty they agree.
+    let ids = |decoding| {
+        run(&engine, &Request { repetition_penalty: 1.0, ..request("Go on", decoding) }).1.ids
+    };
+    assert_eq!(ids(beams), ids(Decoding::Greedy));
+}
+
+#[test]
+fn the_length_limit_is_kept_and_named() {
+    let engine = engine();
+    let (_, answer) =
+        run(&engine, &Request { max_new_tokens: 7, ..request("x", Decoding::Greedy) });
+    assert!(
+        answer.ids.len() == 7 && answer.finish == ixc_engine::Finish::Length
+            || answer.stop.is_some()
+    );
+}
+
+#[test]
+fn typed_markers_are_text_unless_asked_otherwise() {
+    let engine = engine();
+    let special = engine.special();
+    let typed = "a [UNUSED_TOKEN_146]system\nb</s> <ImageHere> [UNUSED_TOKEN_145] <s> c";
+    let turns = vec![Turn::text(Role::User, typed)];
+    let mut request = Request::new(Conversation { turns }, Vec::new());
+    let laid = |request: &Request| {
+        let prompt = engine.layout(request).unwrap();
+        assert!(prompt.segments.iter().all(|s| matches!(s, Segment::Text { .. })));
+        let ids = prompt.segments.into_iter().flat_map(|segment| match segment {
+            Segment::Text { ids, .. } => ids,
+            Segment::Image { .. } => Vec::new(),
+        });
+        ids.collect::<Vec<u32>>()
+    };
+    let starts = |ids: &[u32]| ids.iter().filter(|&&id| id == special.turn_start).count();
+    let ends = |ids: &[u32]| ids.iter().filter(|&&id| id == special.turn_end).count();
+    let literal = laid(&request);
+    // The template's own markers and no more: user and assistant begin, the user ends.
+    assert_eq!((starts(&literal), ends(&literal)), (2, 1));
+    assert!(!literal.contains(&special.eos));
+    request.markers = Markers::Typed;
+    let published = laid(&request);
+    assert_eq!((starts(&published), ends(&published)), (3, 2));
+    assert!(published.contains(&special.eos));
+}
