@@ -10,10 +10,11 @@ use crate::address;
 use crate::client::{Ask, Client, Reply, io_reason};
 use crate::error::{Error, Result};
 use crate::layout::{RepoFolder, file_size};
-use crate::limits::{CHUNK_BYTES, FRESH_BYTES, MAX_FILE_BYTES, POLL};
+use crate::limits::{CHUNK_BYTES, FRESH_BYTES, POLL};
 use crate::listing::Listed;
 use crate::names::is_commit;
 use crate::partial::Partial;
+use crate::plan::too_large;
 use crate::progress::{Progress, Watch};
 use crate::refusal::Subject;
 use crate::retry::{Failure, retrying};
@@ -32,6 +33,8 @@ pub(crate) struct Job<'a> {
     pub(crate) commit: &'a str,
     /// The file, as the listing describes it.
     pub(crate) file: &'a Listed,
+    /// How large it may be.
+    pub(crate) limit: u64,
 }
 
 /// A file that is complete in `blobs/`.
@@ -49,6 +52,10 @@ pub(crate) struct Fetched {
 /// Brings one file into `blobs/`, unless it is there.
 pub(crate) fn fetch(job: &Job<'_>, watch: &mut Watch<'_>) -> Result<Fetched> {
     let (digest, size) = job.facts(watch)?;
+    if let Some(size) = size.filter(|size| *size > job.limit) {
+        let what = format!("{} of {}", job.file.name, job.folder.repo);
+        return Err(too_large(what, size, job.limit));
+    }
     if let Some(size) = job.held(&digest, size) {
         return Ok(Fetched { digest, size, transferred: 0, new: false });
     }
@@ -217,7 +224,7 @@ impl Job<'_> {
             return Err(wrong(found.to_string(), expected).into());
         }
         let end = size.or(announced);
-        let limit = end.unwrap_or(MAX_FILE_BYTES);
+        let limit = end.unwrap_or(self.limit).min(self.limit);
         let mut body = reply.body.into_reader();
         let mut chunk = vec![0; CHUNK_BYTES];
         loop {

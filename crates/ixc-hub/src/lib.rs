@@ -30,7 +30,7 @@ mod settings;
 mod shared;
 mod verify;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use cache::{CachedFile, CachedRepo, CachedRevision, Found, find, list};
 pub use error::{Error, Result};
@@ -84,15 +84,12 @@ pub struct PulledFile {
 pub fn locate(reference: &Reference, settings: &Settings) -> Result<PathBuf> {
     let (repo, revision) = match reference {
         Reference::Local(path) => return Ok(path.clone()),
-        Reference::Hub { repo, revision } => (repo, revision.as_deref()),
+        Reference::Hub { repo, revision } => (repo, revision.as_deref().unwrap_or("main")),
     };
-    let missing = match find(&settings.cache, repo, revision)? {
-        Found::Complete { path, .. } => return Ok(path),
-        Found::Incomplete { missing, .. } => error::named(&missing),
-        Found::Absent => "nothing of it is there".to_owned(),
-    };
-    let (repo, revision) = (repo.to_string(), revision.unwrap_or("main").to_owned());
-    Err(Error::NotCached { repo, revision, missing, cache: settings.cache.clone() })
+    complete(&settings.cache, repo, revision)?.map(|(_, path)| path).map_err(|missing| {
+        let (repo, revision) = (repo.to_string(), revision.to_owned());
+        Error::NotCached { repo, revision, missing, cache: settings.cache.clone() }
+    })
 }
 
 /// Brings a revision of a model (`None`: the branch `main`) into the cache.
@@ -130,7 +127,9 @@ pub fn pull(
             files.push(PulledFile { name, size, cached: true });
             continue;
         }
-        let fetched = fetch::fetch(&Job { client, settings, folder, commit, file }, watch)?;
+        let limit = plan::limit(&name);
+        let job = Job { client, settings, folder, commit, file, limit };
+        let fetched = fetch::fetch(&job, watch)?;
         folder.point(commit, &name, &fetched.digest, fetched.new)?;
         if !fetched.new {
             watch.tell(Progress::Cached { file: &name, size: fetched.size })?;
@@ -155,29 +154,37 @@ pub fn pull(
 
 /// The answer of a pull that may not use the network.
 fn pull_offline(repo: &RepoId, revision: &str, settings: &Settings) -> Result<Pulled> {
-    let missing = match find(&settings.cache, repo, Some(revision))? {
-        Found::Complete { commit, path } => {
-            let held = cache::scan(&RepoFolder::new(&settings.cache, repo))?;
-            let files = held.revisions.into_iter().filter(|r| r.commit == commit);
-            let files = files.flat_map(|r| r.files).map(|file| PulledFile {
-                name: file.name,
-                size: file.size.unwrap_or(0),
-                cached: true,
-            });
-            return Ok(Pulled {
-                repo: repo.clone(),
-                revision: revision.to_owned(),
-                files: files.collect(),
-                left_out: 0,
-                transferred: 0,
-                licence: Licence::of_snapshot(&path),
-                commit,
-                path,
-            });
-        }
-        Found::Incomplete { missing, .. } => error::named(&missing),
-        Found::Absent => "nothing of it is there".to_owned(),
+    let (commit, path) = complete(&settings.cache, repo, revision)?.map_err(|missing| {
+        let (repo, revision) = (repo.to_string(), revision.to_owned());
+        Error::Offline { repo, revision, missing, cache: settings.cache.clone() }
+    })?;
+    let held = cache::scan(&RepoFolder::new(&settings.cache, repo))?;
+    let files = held.revisions.into_iter().filter(|r| r.commit == commit).flat_map(|r| r.files);
+    let cached = |file: CachedFile| {
+        let size = file.size.unwrap_or(0);
+        PulledFile { name: file.name, size, cached: true }
     };
-    let (repo, revision) = (repo.to_string(), revision.to_owned());
-    Err(Error::Offline { repo, revision, missing, cache: settings.cache.clone() })
+    Ok(Pulled {
+        repo: repo.clone(),
+        revision: revision.to_owned(),
+        files: files.map(cached).collect(),
+        left_out: 0,
+        transferred: 0,
+        licence: Licence::of_snapshot(&path),
+        commit,
+        path,
+    })
+}
+
+/// Commit and folder of a complete copy in the cache, or in words what is missing.
+fn complete(
+    cache: &Path,
+    repo: &RepoId,
+    revision: &str,
+) -> Result<Result<(String, PathBuf), String>> {
+    Ok(match find(cache, repo, Some(revision))? {
+        Found::Complete { commit, path } => Ok((commit, path)),
+        Found::Incomplete { missing, .. } => Err(format!("{} missing", error::named(&missing))),
+        Found::Absent => Err("nothing of it is there".to_owned()),
+    })
 }

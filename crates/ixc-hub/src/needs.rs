@@ -75,6 +75,11 @@ pub(crate) fn weights<'n>(names: &[&'n str]) -> Option<(Form, Vec<&'n str>)> {
     (!found.is_empty()).then_some((Form::Safetensors, found))
 }
 
+/// Whether a file of this name may be large.
+pub(crate) fn is_large(name: &str) -> bool {
+    [Form::Safetensors, Form::Pickle].iter().any(|form| name.ends_with(form.ending()))
+}
+
 /// Whether a file that is not weights is needed beside weights of this form.
 pub(crate) fn is_companion(name: &str, form: Form) -> bool {
     let upper = name.to_ascii_uppercase();

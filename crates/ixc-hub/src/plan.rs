@@ -37,7 +37,7 @@ pub(crate) fn choose(listing: &Listing, repo: &RepoId) -> Result<Vec<Listed>> {
             continue;
         }
         let size = file.size.unwrap_or(0);
-        let limit = if is_weights { MAX_FILE_BYTES } else { MAX_SMALL_FILE_BYTES };
+        let limit = limit(&file.name);
         if size > limit {
             if !is_weights && !needs::is_essential(&file.name) {
                 continue;
@@ -93,7 +93,12 @@ pub(crate) fn announce(
     watch.tell(Progress::Resolved { commit, files: wanted.len(), total, to_fetch })
 }
 
+/// How large a file of this name may be.
+pub(crate) fn limit(name: &str) -> u64 {
+    if needs::is_large(name) { MAX_FILE_BYTES } else { MAX_SMALL_FILE_BYTES }
+}
+
 /// More bytes than are taken.
-fn too_large(what: String, found: u64, limit: u64) -> Error {
+pub(crate) fn too_large(what: String, found: u64, limit: u64) -> Error {
     Error::TooLarge { what, found: bytes(found), limit: bytes(limit) }
 }

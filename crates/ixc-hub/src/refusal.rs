@@ -42,9 +42,10 @@ impl Refusal<'_> {
     pub(crate) fn into_failure(self, subject: &Subject<'_>) -> Failure {
         let said = self.said();
         let why = format!("the server answers {}{said}", self.status);
+        let after = retry_after(self.headers);
         match self.status {
-            429 => self.busy(why),
-            408 | 500..=599 => self.may_pass(why, retry_after(self.headers), None),
+            429 => self.busy(why, after),
+            408 | 500..=599 => self.may_pass(why, after, None),
             // The signed address of a file store has run out; the hub signs a new one.
             401 | 403 if !self.at_hub => self.may_pass(why, None, None),
             401 | 403 => Failure::Fatal(self.denied(said, subject)),
@@ -74,8 +75,7 @@ impl Refusal<'_> {
     }
 
     /// Too many requests: worth waiting if the server asks for a short while.
-    fn busy(self, why: String) -> Failure {
-        let after = retry_after(self.headers);
+    fn busy(self, why: String, after: Option<Duration>) -> Failure {
         let wait = after.map(|d| format!(", and asks to wait {}", seconds(d))).unwrap_or_default();
         let busy = Error::Busy { host: self.host.clone(), wait };
         match after {
