@@ -4,7 +4,10 @@
 //! Dropping it cancels the answer. Text comes in whole characters; the pieces joined equal the
 //! decoding of all ids.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use candle_core::Tensor;
 use ixc_input::{
@@ -15,9 +18,10 @@ use ixc_input::{
 use ixc_model::stage::unobserved;
 
 use crate::{
-    Engine, Error,
+    Engine, Error, Past,
     generate::{BeamSpeaker, Reading, Speaker, Word, history},
     limits::PREFILL_ROWS,
+    past::Shown,
     request::Decoding,
 };
 
@@ -87,6 +91,8 @@ pub struct Answer {
     pub prompt_positions: usize,
     /// How many of them were image rows.
     pub image_positions: usize,
+    /// How many were known from the conversation's past and not read again.
+    pub reused_positions: usize,
     /// How long it took.
     pub timings: Timings,
 }
@@ -96,11 +102,16 @@ pub struct Answering<'a> {
     engine: &'a Engine,
     decoding: Decoding,
     penalty: f32,
-    prompt: Prompt,
-    pixels: Vec<Pixels>,
+    past: Past,
+    /// What the past does not hold yet: the rest of the prompt, and the pictures in it.
+    unread: Prompt,
+    unseen: Vec<Arc<Pixels>>,
     features: Vec<Tensor>,
+    /// Ids that count for the penalty.
+    said: Vec<u32>,
     prompt_positions: usize,
     image_positions: usize,
+    reused_positions: usize,
     words_max: usize,
     /// Whether `words_max` is the context's end rather than the request's.
     context_bound: bool,
@@ -114,7 +125,7 @@ pub struct Answering<'a> {
 
 enum State {
     Seeing,
-    Reading { reading: Reading, cache: ixc_nn::cache::KvCache },
+    Reading(Reading),
     Speaking(Box<Speaker>),
     Searching(Box<BeamSpeaker>),
     Ending { stop: Option<u32>, finish: Finish },
@@ -127,7 +138,7 @@ pub(crate) struct Plan {
     pub spacing: Spacing,
     pub penalty: f32,
     pub prompt: Prompt,
-    pub pixels: Vec<Pixels>,
+    pub shown: Vec<Shown>,
     pub prompt_positions: usize,
     pub image_positions: usize,
     pub words_max: usize,
@@ -135,14 +146,19 @@ pub(crate) struct Plan {
 }
 
 impl<'a> Answering<'a> {
-    pub(crate) fn new(engine: &'a Engine, plan: Plan) -> Self {
+    pub(crate) fn new(engine: &'a Engine, mut past: Past, plan: Plan) -> Self {
+        let said = history(&plan.prompt, engine.special().bos);
+        let (unread, unseen) = past.keep(&plan.prompt, &plan.shown);
         Self {
             engine,
             decoding: plan.decoding,
             penalty: plan.penalty,
-            prompt: plan.prompt,
-            pixels: plan.pixels,
+            reused_positions: past.positions(),
+            past,
+            unread,
+            unseen,
             features: Vec::new(),
+            said,
             prompt_positions: plan.prompt_positions,
             image_positions: plan.image_positions,
             words_max: plan.words_max,
@@ -153,6 +169,11 @@ impl<'a> Answering<'a> {
             timings: Timings::default(),
             state: State::Seeing,
         }
+    }
+
+    /// What has been read, for the next question of the conversation; also after a cancelled answer.
+    pub fn into_past(self) -> Past {
+        self.past
     }
 
     /// Positions the prompt takes.
@@ -169,8 +190,8 @@ impl<'a> Answering<'a> {
                 self.timings.see += started.elapsed();
                 Ok(event)
             }
-            State::Reading { reading, cache } => {
-                let event = self.read(reading, cache)?;
+            State::Reading(reading) => {
+                let event = self.read(reading)?;
                 self.timings.read += started.elapsed();
                 Ok(Some(event))
             }
@@ -190,53 +211,38 @@ impl<'a> Answering<'a> {
     }
 
     fn see(&mut self) -> Result<Option<Event>, Error> {
+        let model = self.engine.model();
         let image = self.features.len();
-        let Some(pixels) = self.pixels.get(image) else {
-            let model = self.engine.model();
-            let spliced = model.splice(&self.prompt, &self.features, &mut unobserved)?;
-            self.state = State::Reading { reading: Reading::new(spliced), cache: model.cache() };
+        let Some(pixels) = self.unseen.get(image) else {
+            let spliced = model.splice(&self.unread, &self.features, &mut unobserved)?;
+            self.state = State::Reading(Reading::new(spliced));
             return Ok(None);
         };
-        self.features.push(self.engine.model().see(pixels, &mut unobserved)?);
+        self.features.push(model.see(pixels, &mut unobserved)?);
         self.state = State::Seeing;
-        Ok(Some(Event::Seen { image, of: self.pixels.len() }))
+        Ok(Some(Event::Seen { image, of: self.unseen.len() }))
     }
 
-    fn read(
-        &mut self,
-        mut reading: Reading,
-        mut cache: ixc_nn::cache::KvCache,
-    ) -> Result<Event, Error> {
-        let model = self.engine.model();
-        let scores = reading.step(model, &mut cache, PREFILL_ROWS, &mut unobserved)?;
-        let event = Event::Read { positions: reading.done(), of: self.prompt_positions };
+    fn read(&mut self, mut reading: Reading) -> Result<Event, Error> {
+        let (model, cache) = (self.engine.model(), &mut self.past.cache);
+        let scores = reading.step(model, cache, PREFILL_ROWS, &mut unobserved)?;
+        let positions = self.reused_positions + reading.done();
         let stops = self.engine.special().stops();
-        self.state = match scores {
-            None => State::Reading { reading, cache },
-            Some(scores) => {
-                let said = history(&self.prompt, self.engine.special().bos);
-                match self.decoding {
-                    Decoding::Beams(beams) => State::Searching(Box::new(BeamSpeaker::new(
-                        cache,
-                        scores,
-                        said,
-                        beams,
-                        self.penalty,
-                        &stops,
-                        self.words_max,
-                    ))),
-                    decoding => State::Speaking(Box::new(Speaker::new(
-                        cache,
-                        scores,
-                        &said,
-                        &decoding,
-                        self.penalty,
-                        &stops,
-                    ))),
-                }
+        self.state = match (scores, self.decoding) {
+            (None, _) => State::Reading(reading),
+            (Some(scores), Decoding::Beams(beams)) => {
+                let said = std::mem::take(&mut self.said);
+                let most = self.words_max;
+                let search =
+                    BeamSpeaker::new(cache, scores, said, beams, self.penalty, &stops, most)?;
+                State::Searching(Box::new(search))
+            }
+            (Some(scores), decoding) => {
+                let speaker = Speaker::new(scores, &self.said, &decoding, self.penalty, &stops);
+                State::Speaking(Box::new(speaker))
             }
         };
-        Ok(event)
+        Ok(Event::Read { positions, of: self.prompt_positions })
     }
 
     /// The characters that one more word makes certain.
@@ -251,13 +257,14 @@ impl<'a> Answering<'a> {
     }
 
     fn speak(&mut self, mut speaker: Box<Speaker>) -> Result<Option<Event>, Error> {
-        match speaker.next_word(self.engine.model())? {
+        match speaker.next_word(self.engine.model(), &mut self.past.cache)? {
             Word::Stop(id) => {
                 self.state = State::Ending { stop: Some(id), finish: Finish::Stop };
                 Ok(None)
             }
             Word::Next(id) => {
                 self.ids.push(id);
+                self.past.push(id);
                 self.state = if self.ids.len() == self.words_max {
                     State::Ending { stop: None, finish: self.limit() }
                 } else {
@@ -306,6 +313,7 @@ impl<'a> Answering<'a> {
             finish,
             prompt_positions: self.prompt_positions,
             image_positions: self.image_positions,
+            reused_positions: self.reused_positions,
             timings: self.timings,
         })
     }

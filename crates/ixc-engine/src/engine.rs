@@ -3,7 +3,10 @@
 //! The engine owns the model and the tokenizer; a request is laid out, checked against the context,
 //! and answered as a stream. Nothing of one request is seen by another.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use ixc_input::{
     conversation::CHAT_INSTRUCTION,
@@ -16,7 +19,7 @@ use ixc_model::{Family, ModelConfig, XComposer};
 use ixc_nn::weights::{Checkpoint, Keep};
 
 use crate::{
-    Error, Request,
+    Error, Past, Request,
     answer::{Answering, Plan},
 };
 
@@ -112,9 +115,23 @@ impl Engine {
     /// # Errors
     /// When an option is out of range, a picture does not fit, or the prompt is too long.
     pub fn answer(&self, request: &Request) -> Result<Answering<'_>, Error> {
+        self.answer_after(request, self.past())
+    }
+
+    /// The past of a conversation that has not begun.
+    pub fn past(&self) -> Past {
+        Past::new(self.model.cache())
+    }
+
+    /// As [`Engine::answer`], reusing what the conversation's `past` has in common with the request.
+    /// [`Answering::into_past`] gives the past of the next question.
+    ///
+    /// # Errors
+    /// As [`Engine::answer`].
+    pub fn answer_after(&self, request: &Request, past: Past) -> Result<Answering<'_>, Error> {
         request.check()?;
-        let pixels = self.prepare(request)?;
-        let tokens: Vec<usize> = pixels.iter().map(|(_, tokens)| *tokens).collect();
+        let shown = self.prepare(request)?;
+        let tokens: Vec<usize> = shown.iter().map(|(_, tokens)| *tokens).collect();
         let prompt = self.layout(request)?;
         let prompt_positions = prompt.positions(&tokens)?;
         if prompt_positions >= self.context {
@@ -129,13 +146,14 @@ impl Engine {
         let room = self.context - prompt_positions;
         Ok(Answering::new(
             self,
+            past,
             Plan {
                 decoding: request.decoding,
                 spacing: request.spacing,
                 penalty: request.repetition_penalty,
                 image_positions: image_positions(&prompt, &tokens),
                 prompt,
-                pixels: pixels.into_iter().map(|(pixels, _)| pixels).collect(),
+                shown,
                 prompt_positions,
                 words_max: request.max_new_tokens.min(room),
                 context_bound: room < request.max_new_tokens,
@@ -164,7 +182,7 @@ impl Engine {
     ///
     /// # Errors
     /// When a picture does not fit the geometry, or the model has no tower.
-    pub fn prepare(&self, request: &Request) -> Result<Vec<(Pixels, usize)>, Error> {
+    pub fn prepare(&self, request: &Request) -> Result<Vec<(Arc<Pixels>, usize)>, Error> {
         if request.pictures.is_empty() {
             return Ok(Vec::new());
         }
@@ -186,7 +204,7 @@ impl Engine {
             .iter()
             .map(|picture| {
                 let tokens = geometry.image_tokens(picture.width(), picture.height())?;
-                Ok((prepare(picture, geometry)?, tokens))
+                Ok((Arc::new(prepare(picture, geometry)?), tokens))
             })
             .collect()
     }

@@ -139,7 +139,6 @@ pub enum Word {
 
 /// Speaks one word at a time after a prompt was read: greedy or sampled.
 pub struct Speaker {
-    cache: KvCache,
     scores: Vec<f32>,
     said: HashSet<u32>,
     penalty: f32,
@@ -153,7 +152,6 @@ impl Speaker {
     ///
     /// Beams are not spoken but searched ([`BeamSpeaker`]): here they decode greedily.
     pub fn new(
-        cache: KvCache,
         scores: Vec<f32>,
         said: &[u32],
         decoding: &Decoding,
@@ -165,7 +163,6 @@ impl Speaker {
             Decoding::Greedy | Decoding::Beams(_) => None,
         };
         Self {
-            cache,
             scores,
             said: said.iter().copied().collect(),
             penalty,
@@ -175,14 +172,14 @@ impl Speaker {
         }
     }
 
-    /// Finds the next word. The decoder runs here, before the choice, so that the last word of an
+    /// Finds the next word; `cache` holds the prompt and the words so far. The decoder runs here, before the choice, so that the last word of an
     /// answer costs nothing more.
     ///
     /// # Errors
     /// When the model refuses a word.
-    pub fn next_word(&mut self, model: &XComposer) -> Result<Word, Error> {
+    pub fn next_word(&mut self, model: &XComposer, cache: &mut KvCache) -> Result<Word, Error> {
         if let Some(id) = self.last {
-            let caches = std::slice::from_mut(&mut self.cache);
+            let caches = std::slice::from_mut(cache);
             self.scores = advance(model, &[id], caches)?.swap_remove(0);
         }
         penalise(&mut self.scores, &self.said, self.penalty);
@@ -209,25 +206,28 @@ pub struct BeamSpeaker {
 }
 
 impl BeamSpeaker {
-    /// Starts from the scores after the prompt, for at most `most` words.
+    /// Starts from the scores after the prompt, for at most `most` words. `cache` holds the prompt; it
+    /// becomes what all beams share, each copying only its own words, and gains nothing itself.
+    ///
+    /// # Errors
+    /// When memory for a beam cannot be had.
     pub fn new(
-        mut cache: KvCache,
+        cache: &mut KvCache,
         scores: Vec<f32>,
         said: Vec<u32>,
         beams: Beams,
         penalty: f32,
         stops: &[u32],
         most: usize,
-    ) -> Self {
-        // All beams share the prompt's positions; each copies only its own words.
+    ) -> Result<Self, Error> {
         cache.freeze();
-        Self {
+        Ok(Self {
             search: Search::new(beams, penalty, said),
-            caches: vec![cache],
+            caches: vec![cache.fork()?],
             scores: vec![scores],
             stops: stops.to_vec(),
             steps_left: most,
-        }
+        })
     }
 
     /// Takes one step of the search; says whether there is another.

@@ -26,10 +26,12 @@ pub mod engine;
 pub mod error;
 pub mod generate;
 pub mod limits;
+pub mod past;
 pub mod request;
 pub mod sample;
 
 pub use answer::{Answer, Answering, Event, Finish, Timings};
 pub use engine::{Engine, LoadOptions};
 pub use error::Error;
+pub use past::Past;
 pub use request::{Decoding, Request};

@@ -6,7 +6,8 @@ use ixc_engine::{
     Answer, Decoding, Engine, Event, LoadOptions, Request, beam::Beams, sample::Sampling,
 };
 use ixc_input::{
-    conversation::{Conversation, Role, Turn},
+    conversation::{Conversation, Role, Turn, parts_from_marked},
+    image::Picture,
     prompt::Segment,
     tokenizer::Markers,
 };
@@ -110,4 +111,58 @@ fn typed_markers_are_text_unless_asked_otherwise() {
     let published = laid(&request);
     assert_eq!((starts(&published), ends(&published)), (3, 2));
     assert!(published.contains(&special.eos));
+}
+
+#[test]
+fn a_conversation_with_a_past_equals_one_without() {
+    let engine = engine();
+    let picture = |salt: u8| {
+        let rgb = (0..56u32 * 56 * 3).map(|i| (i as u8).wrapping_mul(salt)).collect();
+        Picture::from_rgb(56, 56, rgb)
+    };
+    let mut conversation = Conversation::with_instruction("Be brief.");
+    let mut pictures = Vec::new();
+    let mut past = engine.past();
+    for (turn, (question, image)) in [
+        ("What is this?", Some(3)),
+        ("And its colour?", None),
+        ("And this?", Some(7)),
+        ("Why?", None),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let count = usize::from(image.is_some());
+        let parts = parts_from_marked(question, pictures.len(), count).unwrap();
+        pictures.extend(image.map(picture));
+        conversation.turns.push(Turn { role: Role::User, parts });
+        for decoding in [
+            Decoding::Beams(Beams { count: 3, length_penalty: 1.0 }),
+            sampling(turn as u64),
+            Decoding::Greedy,
+        ] {
+            let request = Request {
+                decoding,
+                max_new_tokens: 12,
+                ..Request::new(conversation.clone(), pictures.clone())
+            };
+            let (_, fresh) = run(&engine, &request);
+            assert_eq!(fresh.reused_positions, 0);
+            let mut answering = engine.answer_after(&request, past).unwrap();
+            let reused = answering.by_ref().find_map(|event| match event.unwrap() {
+                Event::End(answer) => Some(answer),
+                _ => None,
+            });
+            past = answering.into_past();
+            let reused = reused.unwrap();
+            assert_eq!(reused.ids, fresh.ids, "turn {turn}");
+            assert!(
+                turn == 0 || reused.reused_positions > 16,
+                "the first picture is not read again"
+            );
+            if decoding == Decoding::Greedy {
+                conversation.turns.push(Turn::text(Role::Assistant, reused.text));
+            }
+        }
+    }
 }

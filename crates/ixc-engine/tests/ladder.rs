@@ -97,7 +97,8 @@ fn generate(
     let mut ids = vec![BOS];
     if beams > 1 {
         let beams = Beams { count: beams, length_penalty: number("length_penalty", 1.0) as f32 };
-        let mut speaker = BeamSpeaker::new(cache, scores, said, beams, penalty, stops, most);
+        let mut speaker =
+            BeamSpeaker::new(&mut cache, scores, said, beams, penalty, stops, most).unwrap();
         while speaker.step(model).unwrap() {}
         let Found { ids: found, ended } = speaker.finish();
         ids.extend(found);
@@ -105,9 +106,9 @@ fn generate(
         ids.extend(ended.then_some(stops[0]));
         return ids;
     }
-    let mut speaker = Speaker::new(cache, scores, &said, &Decoding::Greedy, penalty, stops);
+    let mut speaker = Speaker::new(scores, &said, &Decoding::Greedy, penalty, stops);
     while ids.len() <= most {
-        match speaker.next_word(model).unwrap() {
+        match speaker.next_word(model, &mut cache).unwrap() {
             Word::Next(id) => ids.push(id),
             Word::Stop(id) => {
                 ids.push(id);
