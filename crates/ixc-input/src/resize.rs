@@ -1,9 +1,12 @@
 //! Pillow's resampling of 8-bit pictures, equal to the last bit.
 //!
-//! A filter as wide as the source demands when shrinking (antialiasing), a horizontal pass and then
-//! a vertical one with 8-bit pixels between them, weights in fixed point of 22 fractional bits. A
-//! pass along a side that keeps its length is left out. Source: Pillow's `Resample.c`.
+//! A filter as wide as the source demands when shrinking (antialiasing), two passes with 8-bit pixels
+//! between them, weights in fixed point of 22 fractional bits. A pass along a side that keeps its
+//! length is left out. The order of the passes is Pillow 13's; earlier ones always began with the
+//! horizontal one, which rounds tall pictures differently. Source: Pillow's `Resample.c`.
 //! Deliberately absent: torch's resampling (no antialiasing, another cubic), which works on tensors.
+
+use std::borrow::Cow;
 
 use crate::image::Picture;
 
@@ -49,18 +52,42 @@ const HALF: i32 = 1 << (PRECISION - 1);
 /// When a side is 0.
 pub fn resize(picture: &Picture, width: u32, height: u32, filter: Filter) -> Picture {
     assert!(width > 0 && height > 0, "a picture has pixels, found {width}x{height}");
-    let (old_width, old_height) = (picture.width() as usize, picture.height() as usize);
-    let (new_width, new_height) = (width as usize, height as usize);
-    let mut rgb = None;
-    if new_width != old_width {
-        let taps = Taps::new(old_width, new_width, filter);
-        rgb = Some(across(picture.rgb(), old_width, &taps)); // (old height, new width, 3)
+    let (width, height) = (width as usize, height as usize);
+    let mut now = (picture.width() as usize, picture.height() as usize);
+    let mut rgb = Cow::Borrowed(picture.rgb()); // (rows, columns, 3)
+    for pass in order(now, (width, height)) {
+        match pass {
+            Pass::Across if now.0 != width => {
+                rgb = across(&rgb, now.0, &Taps::new(now.0, width, filter)).into();
+                now.0 = width;
+            }
+            Pass::Down if now.1 != height => {
+                rgb = down(&rgb, 3 * now.0, &Taps::new(now.1, height, filter)).into();
+                now.1 = height;
+            }
+            _ => {}
+        }
     }
-    if new_height != old_height {
-        let taps = Taps::new(old_height, new_height, filter);
-        rgb = Some(down(rgb.as_deref().unwrap_or(picture.rgb()), 3 * new_width, &taps));
+    Picture::from_rgb(width as u32, height as u32, rgb.into_owned())
+}
+
+/// One of the two passes.
+#[derive(Clone, Copy)]
+enum Pass {
+    Across,
+    Down,
+}
+
+/// The vertical pass goes first when it takes away more than twice the pixels a column that the
+/// horizontal one takes away a row: the second pass then has less to do.
+fn order(old: (usize, usize), new: (usize, usize)) -> [Pass; 2] {
+    let columns_lost = old.0 as i64 - new.0 as i64;
+    let rows_lost = old.1 as i64 - new.1 as i64;
+    if rows_lost > 0 && rows_lost > 2 * columns_lost {
+        [Pass::Down, Pass::Across]
+    } else {
+        [Pass::Across, Pass::Down]
     }
-    Picture::from_rgb(width, height, rgb.unwrap_or_else(|| picture.rgb().to_vec()))
 }
 
 /// For every place of the result: which places of the source it is drawn from, and how much of each.

@@ -24,7 +24,7 @@ const KNOWN_BUT_NOT_READ: [(&[u8], &str); 8] = [
 pub(super) fn read(bytes: &[u8]) -> Result<Format, Error> {
     let format = sniff(bytes)?;
     let size = match format {
-        Format::Png => png_size(bytes),
+        Format::Png => png_size(bytes)?,
         Format::Jpeg => jpeg_size(bytes)?,
         Format::WebP => webp_size(bytes)?,
         Format::Bmp => bmp_size(bytes),
@@ -85,9 +85,33 @@ fn at<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; N]> {
     bytes.get(offset..)?.first_chunk().copied()
 }
 
-fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
-    // Signature 8, chunk length 4, "IHDR" 4; a first chunk of another name is the decoder's to refuse.
-    Some((u32::from_be_bytes(at(bytes, 16)?), u32::from_be_bytes(at(bytes, 20)?)))
+/// The size in the header chunk; on the way, a palette is refused that would make the decoder panic
+/// (png 0.18.1 takes any length for whole colours).
+fn png_size(bytes: &[u8]) -> Result<Option<(u32, u32)>, Error> {
+    let damaged = Err(Error::PictureDamaged { format: Format::Png });
+    let mut size = None;
+    let mut offset = 8;
+    // A chunk: length, name, data, check sum.
+    while let Some((length, name)) = at(bytes, offset).zip(at::<4>(bytes, offset.saturating_add(4)))
+    {
+        let length = u32::from_be_bytes(length) as usize;
+        let data = offset + 8;
+        match &name {
+            b"IHDR" => {
+                let side = |offset| at(bytes, offset).map(u32::from_be_bytes);
+                size = side(data).zip(side(data + 4));
+            }
+            b"PLTE" if length == 0 || length > 768 || length % 3 != 0 => return damaged,
+            b"IDAT" => return if size.is_some() { Ok(size) } else { damaged },
+            _ => {}
+        }
+        offset = data.saturating_add(length).saturating_add(4);
+    }
+    // The end came before any pixels. A size over the limit is still the more useful message.
+    if let Some((width, height)) = size {
+        check_size(width, height)?;
+    }
+    Ok(None)
 }
 
 fn bmp_size(bytes: &[u8]) -> Option<(u32, u32)> {
@@ -101,24 +125,48 @@ fn bmp_size(bytes: &[u8]) -> Option<(u32, u32)> {
     }
 }
 
+/// The canvas. Every chunk must end within the file and every frame fit the canvas: the decoder
+/// makes room for a chunk by its stated length and for a frame by the frame's own header, and finds
+/// out only afterwards.
 fn webp_size(bytes: &[u8]) -> Result<Option<(u32, u32)>, Error> {
     let format = Format::WebP;
     let stated = at(bytes, 4).map_or(u64::MAX, |size| u64::from(u32::from_le_bytes(size)) + 8);
     if stated > bytes.len() as u64 {
         return Err(Error::PictureTruncated { format });
     }
+    let bytes = &bytes[..stated as usize]; // what follows is no part of the picture
     let u24 = |offset| at(bytes, offset).map(|[a, b, c]: [u8; 3]| u32::from_le_bytes([a, b, c, 0]));
     let u14 = |offset| at(bytes, offset).map(|side| u32::from(u16::from_le_bytes(side)) & 0x3fff);
-    let both = |width: Option<u32>, height: Option<u32>| Some((width?, height?));
-    Ok(match bytes.get(12..16) {
-        None => None,
-        Some(b"VP8X") => both(u24(24).map(|side| side + 1), u24(27).map(|side| side + 1)),
-        Some(b"VP8 ") => both(u14(26), u14(28)),
-        Some(b"VP8L") => at(bytes, 21)
-            .map(u32::from_le_bytes)
-            .map(|bits| ((bits & 0x3fff) + 1, (bits >> 14 & 0x3fff) + 1)),
-        Some(_) => return Err(Error::PictureDamaged { format }),
-    })
+    let mut canvas: Option<(u32, u32)> = None;
+    let mut offset = 12;
+    // A chunk: name, length, data, a byte to make it even.
+    while let Some((name, length)) = at::<4>(bytes, offset).zip(at(bytes, offset + 4)) {
+        let data = offset + 8;
+        let length = u32::from_le_bytes(length) as usize;
+        if length > bytes.len() - data {
+            return Err(Error::PictureTruncated { format });
+        }
+        let frame = match &name {
+            b"VP8X" => u24(data + 4).zip(u24(data + 7)).map(|(w, h)| (w + 1, h + 1)),
+            b"VP8 " => u14(data + 6).zip(u14(data + 8)),
+            b"VP8L" => at(bytes, data + 1)
+                .map(u32::from_le_bytes)
+                .map(|bits| ((bits & 0x3fff) + 1, (bits >> 14 & 0x3fff) + 1)),
+            b"ANMF" => {
+                offset = data + 16; // place, size and time; then the chunks of one frame
+                continue;
+            }
+            _ => canvas,
+        };
+        canvas = canvas.or(frame);
+        if let (Some(canvas), Some(frame)) = (canvas, frame)
+            && (frame.0 > canvas.0 || frame.1 > canvas.1)
+        {
+            return Err(Error::PictureDamaged { format });
+        }
+        offset = data + length + length % 2;
+    }
+    Ok(canvas)
 }
 
 /// Walks the segments to the frame header, then to the first scan, then looks for the end marker.

@@ -18,7 +18,10 @@ use super::{
     Format, Picture, check_size,
     raster::{self, Layout},
 };
-use crate::{Error, limits::MAX_PICTURE_DECODE_BYTES};
+use crate::{
+    Error,
+    limits::{MAX_PICTURE_DECODE_BYTES, MAX_PICTURE_METADATA_BYTES},
+};
 
 /// `PhotometricInterpretation`: 1 is gray with black at 0, 3 is palette indices.
 const PHOTOMETRIC_GRAY: u16 = 1;
@@ -41,9 +44,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Picture, Turn), Error> {
 
     let photometric = reader.find_tag_unsigned::<u16>(Tag::PhotometricInterpretation);
     let rgb = if photometric.map_err(refusal)? == Some(PHOTOMETRIC_PALETTE) {
-        palette(&mut reader, bytes, width)?
+        palette(reader, bytes, width)?
     } else {
-        pixels(&mut reader, width)?
+        pixels(reader, width)?
     };
     if rgb.len() as u64 != 3 * u64::from(width) * u64::from(height) {
         return Err(Error::PictureDamaged { format: Format::Tiff });
@@ -51,15 +54,21 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Picture, Turn), Error> {
     Ok((Picture::from_rgb(width, height, rgb), turn))
 }
 
+/// A reader that may read tags; [`samples_of`] lets it read the raster.
 fn open(bytes: &[u8]) -> Result<Reader<'_>, Error> {
+    let reader = Decoder::new(Cursor::new(bytes)).map_err(refusal)?;
+    Ok(reader.with_limits(limits(MAX_PICTURE_METADATA_BYTES)))
+}
+
+fn limits(bytes: u64) -> Limits {
     let mut limits = Limits::default();
-    limits.decoding_buffer_size = MAX_PICTURE_DECODE_BYTES as usize;
-    limits.intermediate_buffer_size = MAX_PICTURE_DECODE_BYTES as usize;
-    Ok(Decoder::new(Cursor::new(bytes)).map_err(refusal)?.with_limits(limits))
+    limits.decoding_buffer_size = bytes as usize;
+    limits.intermediate_buffer_size = bytes as usize;
+    limits
 }
 
 /// Pixels that say their colour themselves.
-fn pixels(reader: &mut Reader<'_>, width: u32) -> Result<Vec<u8>, Error> {
+fn pixels(mut reader: Reader<'_>, width: u32) -> Result<Vec<u8>, Error> {
     let kind = reader.colortype().map_err(refusal)?;
     let extra = reader.find_tag_unsigned_vec::<u16>(Tag::ExtraSamples).map_err(refusal)?;
     let associated = extra.is_some_and(|extra| extra.first() == Some(&EXTRA_ASSOCIATED_ALPHA));
@@ -67,7 +76,7 @@ fn pixels(reader: &mut Reader<'_>, width: u32) -> Result<Vec<u8>, Error> {
         ColorType::Gray(depth @ (1 | 2 | 4)) => {
             let step = 255 / ((1 << depth) - 1);
             let rows = samples_of(reader, 1)?;
-            return Ok(unpacked(&rows, width, depth).flat_map(|level| [level * step; 3]).collect());
+            return Ok(unpacked(&rows, width, depth, |level| [level * step; 3]));
         }
         ColorType::CMYK(8) => {
             let inks = samples_of(reader, 4)?;
@@ -96,9 +105,9 @@ fn divide_alpha(pixel: &mut [u8; 4]) {
 
 /// Palette indices, looked up. The decoder reads no palettes, so it is shown a copy of the file
 /// whose tag says gray: the indices then come out as they are.
-fn palette(reader: &mut Reader<'_>, bytes: &[u8], width: u32) -> Result<Vec<u8>, Error> {
+fn palette(mut labelled: Reader<'_>, bytes: &[u8], width: u32) -> Result<Vec<u8>, Error> {
     let damaged = Error::PictureDamaged { format: Format::Tiff };
-    let map = reader.get_tag_u16_vec(Tag::ColorMap).map_err(refusal)?;
+    let map = labelled.get_tag_u16_vec(Tag::ColorMap).map_err(refusal)?;
     let mut copy = bytes.to_vec();
     relabel_as_gray(&mut copy).ok_or_else(unusual)?;
     let mut reader = open(&copy)?;
@@ -113,7 +122,7 @@ fn palette(reader: &mut Reader<'_>, bytes: &[u8], width: u32) -> Result<Vec<u8>,
     let color = |index: u8| {
         [0, 1, 2].map(|channel| (map[channel * colors + usize::from(index)] >> 8) as u8)
     };
-    Ok(unpacked(&samples_of(&mut reader, 1)?, width, depth).flat_map(color).collect())
+    Ok(unpacked(&samples_of(reader, 1)?, width, depth, color))
 }
 
 /// Writes "gray" over the first directory's photometric tag; `None` where it is not a plain entry.
@@ -143,23 +152,31 @@ fn relabel_as_gray(file: &mut [u8]) -> Option<()> {
     Some(())
 }
 
-/// The values of rows packed at `depth` bits a sample, each row from a whole byte.
-fn unpacked(raster: &[u8], width: u32, depth: u8) -> impl Iterator<Item = u8> {
+/// The colours of rows packed at `depth` bits a sample, each row from a whole byte.
+fn unpacked(raster: &[u8], width: u32, depth: u8, color: impl Fn(u8) -> [u8; 3]) -> Vec<u8> {
     let (width, depth) = (width as usize, usize::from(depth));
     let per_byte = 8 / depth;
     let mask = 0xff >> (8 - depth);
-    raster.chunks_exact(width.div_ceil(per_byte)).flat_map(move |row| {
-        (0..width).map(move |x| row[x / per_byte] >> (8 - depth - x % per_byte * depth) & mask)
-    })
+    let rows = raster.chunks_exact(width.div_ceil(per_byte));
+    let mut rgb = Vec::with_capacity(3 * rows.len() * width);
+    for row in rows {
+        rgb.extend(
+            (0..width).flat_map(|x| {
+                color(row[x / per_byte] >> (8 - depth - x % per_byte * depth) & mask)
+            }),
+        );
+    }
+    rgb
 }
 
 /// The raster with samples of at most 8 bits (16 keep their high byte), the samples of a pixel side
 /// by side even where the file keeps them in planes.
-fn samples_of(reader: &mut Reader<'_>, samples: usize) -> Result<Vec<u8>, Error> {
+fn samples_of(mut reader: Reader<'_>, samples: usize) -> Result<Vec<u8>, Error> {
     let format = reader.find_tag_unsigned_vec::<u16>(Tag::SampleFormat).map_err(refusal)?;
     if format.is_some_and(|format| format.iter().any(|&format| format != SAMPLE_UNSIGNED)) {
         return Err(unusual());
     }
+    let mut reader = reader.with_limits(limits(MAX_PICTURE_DECODE_BYTES));
     let mut result = DecodingResult::U8(Vec::new());
     let layout = reader.read_image_to_buffer(&mut result).map_err(refusal)?;
     if result.as_buffer(0).as_bytes().len() < layout.complete_len {
@@ -177,8 +194,11 @@ fn samples_of(reader: &mut Reader<'_>, samples: usize) -> Result<Vec<u8>, Error>
     if planes.len() < samples {
         return Err(unusual());
     }
-    let places = 0..planes[0].len();
-    Ok(places.flat_map(|place| planes[..samples].iter().map(move |plane| plane[place])).collect())
+    let mut pixels = Vec::with_capacity(samples * planes[0].len());
+    for place in 0..planes[0].len() {
+        pixels.extend(planes[..samples].iter().map(|plane| plane[place]));
+    }
+    Ok(pixels)
 }
 
 fn unusual() -> Error {
