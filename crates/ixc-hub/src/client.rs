@@ -250,3 +250,38 @@ pub(crate) fn read_small(reply: Reply, limit: u64, what: &str) -> Result<Vec<u8>
     }
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn encryption_is_not_given_up_on_the_way() {
+        let settings = Settings::new("unused");
+        let client = Client::new(&settings).unwrap();
+        let redirect = |from: &str, to: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("location", to.parse().unwrap());
+            match client.redirect(&address::parse(from).unwrap(), &headers) {
+                Ok(uri) => Ok(uri.to_string()),
+                Err(Failure::Fatal(error)) => Err(error.to_string()),
+                Err(Failure::Broken(broken)) => panic!("{}", broken.why),
+            }
+        };
+        let secure = "https://huggingface.co/o/n/resolve/c/f";
+        let error = redirect(secure, "http://huggingface.co/f").unwrap_err();
+        assert!(error.contains("from https to http"), "{error}");
+        assert_eq!(redirect(secure, "https://cdn.test/f?s=1").unwrap(), "https://cdn.test/f?s=1");
+        assert_eq!(redirect("http://mirror/f", "http://cdn/f").unwrap(), "http://cdn/f");
+        assert_eq!(redirect("http://mirror/f", "https://cdn/f").unwrap(), "https://cdn/f");
+    }
+
+    #[test]
+    fn silence_has_one_name() {
+        use std::io::{Error as IoError, ErrorKind};
+        for kind in [ErrorKind::TimedOut, ErrorKind::WouldBlock] {
+            assert_eq!(io_reason(&IoError::from(kind)), "the server was silent for too long");
+        }
+        assert_eq!(io_reason(&IoError::from(ErrorKind::UnexpectedEof)), "the connection broke");
+    }
+}

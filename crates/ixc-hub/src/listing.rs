@@ -149,6 +149,7 @@ fn check_names(files: &[Listed], repo: &RepoId) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn read(json: &str) -> Result<Listing> {
         parse(json.as_bytes(), "hub.test", &RepoId::new("o/n").unwrap())
@@ -200,5 +201,34 @@ mod tests {
         let twice =
             format!(r#"{{"sha":"{commit}","siblings":[{{"rfilename":"a"}},{{"rfilename":"a"}}]}}"#);
         assert!(read(&twice).err().unwrap().to_string().contains("twice"));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        /// Whatever is done to the bytes of a listing: no panic, and nothing dangerous gets through.
+        #[test]
+        fn broken_listings_stay_harmless(
+            edits in prop::collection::vec((0usize..400, any::<u8>()), 1..12),
+            cut in 0usize..400,
+        ) {
+            let (commit, sha256) = ("c".repeat(40), "2".repeat(64));
+            let mut json = format!(
+                r#"{{"sha":"{commit}","tags":["license:mit"],"siblings":[{{"rfilename":"a/b.json","size":3}},
+                {{"rfilename":"w.safetensors","lfs":{{"sha256":"{sha256}","size":9}}}}]}}"#
+            )
+            .into_bytes();
+            for (at, byte) in edits {
+                let at = at % json.len();
+                json[at] = [byte, b'/', b'.', b'\\', b'"'][usize::from(byte) % 5];
+            }
+            if cut % 3 == 0 {
+                json.truncate(cut);
+            }
+            if let Ok(listing) = parse(&json, "hub.test", &RepoId::new("o/n").unwrap()) {
+                prop_assert!(names::is_commit(&listing.commit));
+                prop_assert!(listing.files.iter().all(|f| names::danger(&f.name).is_none()));
+            }
+        }
     }
 }

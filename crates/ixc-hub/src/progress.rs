@@ -12,7 +12,6 @@ use crate::limits::POLL;
 
 /// One step of a download. Names are those of the repository; counts are bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Progress<'a> {
     /// The hub said which commit the revision is and which files a model needs.
     Resolved {

@@ -96,7 +96,7 @@ fn removing_a_revision_keeps_what_others_use() {
     hub.pull_at(Some("v2")).unwrap();
 
     let removed = remove(&hub.cache(), &repo(), Some("dev")).unwrap();
-    assert_eq!(removed.commits, [next.clone()]);
+    assert_eq!(removed.commits, std::slice::from_ref(&next));
     assert_eq!((removed.freed, removed.whole), (200_002 + 18, false));
     assert!(!hub.model().join("snapshots").join(&next).exists());
     assert!(!hub.model().join("refs/dev").exists() && !hub.model().join("refs/v2").exists());
