@@ -1,9 +1,11 @@
-//! The project's only automation: `cargo xtask check [NAME]...`.
+//! The project's only automation: `cargo xtask check [NAME]...` and `cargo xtask demo`.
 //!
-//! Runs the checks of the library beside it on this checkout and prints each finding as
+//! `check` runs the checks of the library beside it on this checkout and prints each finding as
 //! `file:line: what, and what to do`. Exit status 0: clean, 1: findings, 2: a mistake in the call.
 //! The same checks are tests (`xtask/tests/tidy.rs`), so `cargo test --workspace` needs no second command.
 #![allow(clippy::print_stdout)] // a program at a developer's terminal
+
+mod demo;
 
 use anyhow::Result;
 use std::process::ExitCode;
@@ -11,7 +13,12 @@ use xtask::{CHECKS, Check, Tree};
 
 fn main() -> Result<ExitCode> {
     let words: Vec<String> = std::env::args().skip(1).collect();
+    if words == ["demo"] {
+        demo::run(&xtask::root())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let Some(wanted) = chosen(&words) else {
+        println!("cargo xtask demo\n  asks a small random model about a picture\n");
         println!("cargo xtask check [NAME]...\n\nChecks (all of them when none is named):");
         for check in CHECKS {
             println!("  {:<14}{}", check.name, check.about);

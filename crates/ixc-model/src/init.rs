@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::{
     Error, Family, ModelConfig,
-    config::{COMPOSITION_SIDE, LanguageConfig, PLoraConfig, VisionConfig},
+    config::{COMPOSITION_SIDE, LanguageConfig, PATCH, PLoraConfig, VisionConfig},
     tensors::{self, ExpectedTensor, LINEARS},
 };
 
@@ -28,6 +28,9 @@ pub enum Like {
     Composition7b,
     /// `internlm-xcomposer2-vl-1_8b`.
     Vl1_8b,
+    /// None that was published: the real vocabulary and pictures of 490 px, all else as small as it
+    /// goes, to try the whole path in a second.
+    Tiny,
 }
 
 /// Standard deviation of the published initialisation (`initializer_range`).
@@ -42,30 +45,40 @@ const BATCH: usize = 32 * CHUNK;
 impl Like {
     /// The configuration of that size.
     pub fn config(self) -> ModelConfig {
-        let small = self == Self::Vl1_8b;
-        let side = if self == Self::Composition7b { COMPOSITION_SIDE } else { 490 };
+        // hidden, intermediate, layers, heads, kv heads; the tower's width, intermediate, layers; rank
+        let (language, tower, rank) = match self {
+            Self::Vl7b | Self::Composition7b => {
+                ([4096, 14_336, 32, 32, 8], [1024, 4096, 24], 256)
+            }
+            Self::Vl1_8b => ([2048, 8192, 24, 16, 8], [1024, 4096, 24], 256),
+            Self::Tiny => ([64, 128, 2, 4, 2], [64, 128, 2], 16),
+        };
+        let [hidden, intermediate, layers, heads, kv_heads] = language;
+        let [width, tower_intermediate, tower_layers] = tower;
+        let composition = self == Self::Composition7b;
+        let side = if composition { COMPOSITION_SIDE } else { 490 };
         ModelConfig {
-            family: if self == Self::Composition7b { Family::Composition } else { Family::Vl },
+            family: if composition { Family::Composition } else { Family::Vl },
             language: LanguageConfig {
                 vocabulary: 92_544,
-                hidden: if small { 2048 } else { 4096 },
-                intermediate: if small { 8192 } else { 14_336 },
-                layers: if small { 24 } else { 32 },
-                heads: if small { 16 } else { 32 },
-                kv_heads: 8,
+                hidden,
+                intermediate,
+                layers,
+                heads,
+                kv_heads,
                 eps: 1e-5,
                 rope_theta: 1e6,
                 positions_max: 32_768,
                 rope_dynamic_factor: None,
             },
             vision: Some(VisionConfig {
-                width: 1024,
-                layers: 24,
-                intermediate: 4096,
-                stored_grid: side as usize / crate::config::PATCH,
+                width,
+                layers: tower_layers,
+                intermediate: tower_intermediate,
+                stored_grid: side as usize / PATCH,
                 geometry: Geometry::Square { side },
             }),
-            plora: Some(PLoraConfig { ranks: [(256, 1.0); 5] }),
+            plora: Some(PLoraConfig { ranks: [(rank, 1.0); 5] }),
             gptq: false,
             text_adapters: Vec::new(),
         }
