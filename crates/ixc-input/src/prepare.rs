@@ -17,6 +17,7 @@ use crate::{
 /// The mean of CLIP's training pixels: red, green, blue, of 1.
 pub const CLIP_MEAN: [f32; 3] = [0.48145466, 0.4578275, 0.40821073];
 /// Their standard deviation.
+#[expect(clippy::excessive_precision, reason = "the digits as published")]
 pub const CLIP_STD: [f32; 3] = [0.26862954, 0.26130258, 0.27577711];
 
 /// Pixels a side of one patch of the vision tower (ViT-L/14).

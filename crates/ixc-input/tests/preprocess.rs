@@ -3,6 +3,7 @@
 //! Invariant: pictures of lossless formats equal exactly; JPEG, whose decoders round differently,
 //! within a mean of 1 level and 99.9 % within 8. Nothing about the present cases is built in.
 //! Also here: the plain twin of the resampling, in loops and f64.
+#![allow(clippy::print_stdout)] // the figures belong in the test's output
 
 use std::path::Path;
 

@@ -101,7 +101,7 @@ fn png_size(bytes: &[u8]) -> Result<Option<(u32, u32)>, Error> {
                 let side = |offset| at(bytes, offset).map(u32::from_be_bytes);
                 size = side(data).zip(side(data + 4));
             }
-            b"PLTE" if length == 0 || length > 768 || length % 3 != 0 => return damaged,
+            b"PLTE" if !(3..=768).contains(&length) || !length.is_multiple_of(3) => return damaged,
             b"IDAT" => return if size.is_some() { Ok(size) } else { damaged },
             _ => {}
         }
