@@ -19,11 +19,7 @@ const SCORES_MAX: usize = 16 << 20;
 ///
 /// # Errors
 /// When shapes do not fit.
-pub fn attention(
-    q: &Tensor,
-    segments: &[(Tensor, Tensor)],
-    causal: bool,
-) -> Result<Tensor, Error> {
+pub fn attention(q: &Tensor, segments: &[(Tensor, Tensor)], causal: bool) -> Result<Tensor, Error> {
     let (kv_heads, group, count, width) = q.dims4()?;
     let total: usize = segments.iter().map(|(k, _)| k.dim(1)).sum::<Result<_, _>>()?;
     let past = total - count;
@@ -67,8 +63,7 @@ fn narrowed(segments: &[(Tensor, Tensor)], seen: usize) -> Result<Vec<(Tensor, T
 
 /// q · kᵀ over all stretches: (kv, rows, seen).
 fn scores(q: &Tensor, segments: &[(Tensor, Tensor)]) -> Result<Tensor, Error> {
-    let parts =
-        segments.iter().map(|(k, _)| q.matmul(&k.t()?)).collect::<Result<Vec<_>, _>>()?;
+    let parts = segments.iter().map(|(k, _)| q.matmul(&k.t()?)).collect::<Result<Vec<_>, _>>()?;
     Ok(if parts.len() == 1 { parts[0].clone() } else { Tensor::cat(&parts, D::Minus1)? })
 }
 
@@ -92,7 +87,9 @@ fn weighted(weights: &Tensor, segments: &[(Tensor, Tensor)]) -> Result<Tensor, E
 fn causal_mask(rows: usize, seen: usize, device: &Device) -> Result<Tensor, Error> {
     let past = seen - rows;
     let mask: Vec<f32> = (0..rows)
-        .flat_map(|row| (0..seen).map(move |key| if key > past + row { f32::NEG_INFINITY } else { 0.0 }))
+        .flat_map(|row| {
+            (0..seen).map(move |key| if key > past + row { f32::NEG_INFINITY } else { 0.0 })
+        })
         .collect();
     Ok(Tensor::from_vec(mask, (rows, seen), device)?)
 }

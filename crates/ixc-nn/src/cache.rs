@@ -20,7 +20,12 @@ struct Segment {
 }
 
 impl Segment {
-    fn empty(kv_heads: usize, capacity: usize, width: usize, device: &Device) -> Result<Self, Error> {
+    fn empty(
+        kv_heads: usize,
+        capacity: usize,
+        width: usize,
+        device: &Device,
+    ) -> Result<Self, Error> {
         let zeros = || Tensor::zeros((kv_heads, capacity, width), DType::F32, device);
         Ok(Self { k: zeros()?, v: zeros()?, len: 0 })
     }
@@ -62,8 +67,7 @@ impl LayerCache {
         };
         let needed = tail.len + count;
         let capacity = tail.k.dim(1)?;
-        let mut tail =
-            if needed > capacity { tail.moved(needed.max(2 * capacity))? } else { tail };
+        let mut tail = if needed > capacity { tail.moved(needed.max(2 * capacity))? } else { tail };
         tail.k.slice_set(&k.contiguous()?, 1, tail.len)?;
         tail.v.slice_set(&v.contiguous()?, 1, tail.len)?;
         tail.len = needed;

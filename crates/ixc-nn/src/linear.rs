@@ -49,7 +49,8 @@ impl Linear {
 
 /// The error of two shapes that should be one.
 pub(crate) fn bail_shape(what: &str, expected: &[usize], found: &[usize]) -> Result<(), Error> {
-    Err(candle_core::Error::Msg(format!("{what}: expected shape {expected:?}, found {found:?}")).into())
+    Err(candle_core::Error::Msg(format!("{what}: expected shape {expected:?}, found {found:?}"))
+        .into())
 }
 
 /// The product as an operation on candle's tensors.
@@ -72,7 +73,9 @@ impl CustomOp1 for Product<'_> {
         let mut dims = layout.dims().to_vec();
         match dims.last_mut() {
             Some(last) if *last == self.0.cols() => *last = self.0.rows(),
-            _ => bail!("linear: expected rows of {}, found shape {:?}", self.0.cols(), layout.dims()),
+            _ => {
+                bail!("linear: expected rows of {}, found shape {:?}", self.0.cols(), layout.dims())
+            }
         }
         Ok((CpuStorage::F32(matmul(x, self.0)), Shape::from(dims)))
     }
