@@ -1,2 +1,41 @@
-//! ixc.
-fn main() {}
+//! ixc, the door: flags become options, options become one call, results become words.
+//!
+//! `cli` names the commands, `commands/` holds one file for each. Invariants: only this crate prints
+//! and reads the environment; stdout is data, stderr is everything else; the user's mistake is a
+//! message and an exit code (`exit`), never a panic. Deliberately absent: arithmetic, file formats,
+//! the network; those are the rooms below.
+
+mod answer;
+mod chat;
+mod cli;
+mod commands;
+mod environment;
+mod exit;
+mod inspect;
+mod interrupt;
+mod machine;
+mod model;
+mod options;
+mod output;
+mod picture;
+mod progress;
+mod style;
+mod table;
+mod talk;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::exit::Exit;
+
+fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(|bug| {
+        output::complain(style::ERROR, &format!("this is a bug in ixc, not your mistake: {bug}"));
+    }));
+    let cli = cli::Cli::parse();
+    match cli.command.run() {
+        Ok(()) => Exit::Done.into(),
+        Err(failure) => failure.tell().into(),
+    }
+}

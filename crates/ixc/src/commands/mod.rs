@@ -1,0 +1,11 @@
+//! The commands, one file each: its flags, its help, and the one call that they become.
+
+pub(crate) mod completions;
+pub(crate) mod init;
+pub(crate) mod inspect;
+pub(crate) mod list;
+pub(crate) mod man;
+pub(crate) mod pull;
+pub(crate) mod rm;
+pub(crate) mod run;
+pub(crate) mod trace;

@@ -1,0 +1,62 @@
+//! The process's environment: the only file that reads it.
+//!
+//! One variable is ours, `IXC_MODEL` (clap reads it for `--model`); the others are conventions of the
+//! hub, of terminals and of where a user's files go. Everything else is a flag.
+
+use std::{
+    env,
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use ixc_hub::Settings;
+
+use crate::exit::{Exit, Failure};
+
+/// The model that is used when none is named.
+pub(crate) const MODEL: &str = "IXC_MODEL";
+
+/// The variables as help and man pages state them.
+pub(crate) const HELP: &str = "\
+Environment:
+  IXC_MODEL        the model when --model is not given: a folder, a file, or an id on the hub
+  HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE, HTTPS_PROXY
+                   where models are kept, who asks, and which hub is asked, as for huggingface_hub
+  RAYON_NUM_THREADS
+                   how many processor cores to use; all of them by default
+  XDG_STATE_HOME   where the history of your questions is kept (in ixc/history)
+  NO_COLOR         no colours";
+
+/// Whether colours are wanted at all (no-color.org: set and not empty means no).
+pub(crate) fn wants_colours() -> bool {
+    let set = |name| env::var_os(name).filter(|value: &OsString| !value.is_empty());
+    set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Where the hub's cache is and how the hub is asked.
+pub(crate) fn hub_settings() -> Result<Settings, Failure> {
+    Settings::from_variables(|name| env::var_os(name), home().as_deref())
+        .map_err(Failure::of(Exit::Mistake))
+}
+
+/// The user's home folder.
+pub(crate) fn home() -> Option<PathBuf> {
+    env::home_dir().filter(|home| !home.as_os_str().is_empty())
+}
+
+/// The file that remembers questions from one conversation to the next.
+pub(crate) fn history_file() -> Option<PathBuf> {
+    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = absolute("XDG_STATE_HOME")
+        .or_else(|| absolute("LOCALAPPDATA"))
+        .or_else(|| Some(home()?.join(".local/state")))?;
+    Some(state.join("ixc").join("history"))
+}
+
+/// A path as a person types it where no shell reads it: with a leading `~` for home.
+pub(crate) fn expand(path: &str) -> PathBuf {
+    match (path.strip_prefix("~/"), home()) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => Path::new(path).into(),
+    }
+}

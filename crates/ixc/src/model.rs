@@ -1,0 +1,203 @@
+//! From a reference and a few flags to a model in memory.
+//!
+//! A reference is a path that exists, else an id on the hub whose files are in the cache; nothing is
+//! downloaded here. Invariant: what a person should know before a long wait (too little memory,
+//! adapters that are left out) is said before it.
+
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use clap::{Args, ValueEnum};
+use ixc_engine::{Engine, LoadOptions};
+use ixc_hub::Reference;
+use ixc_nn::weights::{Checkpoint, Keep};
+
+use crate::{
+    environment,
+    exit::{Exit, Failure},
+    machine, output,
+    progress::Working,
+    table::bytes,
+};
+
+/// Which model, and how it is held.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Model")]
+pub(crate) struct ModelArgs {
+    /// The model: a folder, a weight file, or an id on the hub
+    ///
+    /// A path that exists wins; otherwise REF is `org/name` or `org/name@revision` on the Hugging Face
+    /// hub, and must have been pulled before (`ixc pull REF`).
+    #[arg(short, long, value_name = "REF", env = environment::MODEL)]
+    pub(crate) model: Option<String>,
+    /// Hold the weights in this precision
+    ///
+    /// `stored` maps the files and copies nothing. The others convert while loading: `bf16` or `f16`
+    /// halve a checkpoint in float32; `f32` doubles one of 16 bits and gains no accuracy by it.
+    #[arg(long, value_name = "TYPE", default_value = "stored")]
+    dtype: Dtype,
+    /// Positions that prompt and answer may take together [default: the model's own limit]
+    #[arg(long, value_name = "N")]
+    context: Option<usize>,
+    /// The tokenizer, where it is not tokenizer.model beside the weights
+    #[arg(long, value_name = "FILE")]
+    tokenizer: Option<PathBuf>,
+}
+
+/// A precision that weights are held in.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Dtype {
+    /// as in the files
+    Stored,
+    /// float32
+    F32,
+    /// bfloat16
+    Bf16,
+    /// float16
+    F16,
+}
+
+impl Dtype {
+    fn keep(self) -> Keep {
+        match self {
+            Self::Stored => Keep::Stored,
+            Self::F32 => Keep::F32,
+            Self::Bf16 => Keep::Bf16,
+            Self::F16 => Keep::F16,
+        }
+    }
+}
+
+/// A model in memory.
+pub(crate) struct Loaded {
+    /// What answers.
+    pub(crate) engine: Engine,
+    /// The folder or file it came from.
+    pub(crate) path: PathBuf,
+    /// How long loading took.
+    pub(crate) time: Duration,
+}
+
+impl ModelArgs {
+    /// The folder or file of the model that was named.
+    pub(crate) fn locate(&self) -> Result<PathBuf, Failure> {
+        locate(self.model.as_deref())
+    }
+
+    /// Loads the model.
+    pub(crate) fn load(&self) -> Result<Loaded, Failure> {
+        let path = self.locate()?;
+        let keep = self.dtype.keep();
+        if let Some(advice) = advice(&path, keep) {
+            output::warn(&advice);
+        }
+        let options =
+            LoadOptions { keep, tokenizer: self.tokenizer.clone(), context: self.context };
+        let working = Working::start(format!("loading {}", path.display()));
+        let started = Instant::now();
+        let engine = Engine::load(&path, &options).map_err(refusal)?;
+        let time = started.elapsed();
+        working.clear();
+        let adapters = &engine.model().config().text_adapters;
+        if !adapters.is_empty() {
+            output::warn(&format!(
+                "this checkpoint also holds text adapters ({}), which ixc does not apply: the answers \
+                 are those of its base weights",
+                adapters.join(", ")
+            ));
+        }
+        Ok(Loaded { engine, path, time })
+    }
+}
+
+/// The folder or file that a reference names, without the network.
+pub(crate) fn locate(reference: Option<&str>) -> Result<PathBuf, Failure> {
+    let Some(text) = reference.filter(|text| !text.is_empty()) else {
+        return Err(Failure::mistake("no model was named; give --model REF or set IXC_MODEL")
+            .with_hint(
+                "REF is a folder with a checkpoint, or the id of one on the hub:\n  \
+                 ixc pull internlm/internlm-xcomposer2-vl-1_8b\n  \
+                 ixc run --model internlm/internlm-xcomposer2-vl-1_8b\n\
+                 Without a download, a random model shows how things work (not what it says):\n  \
+                 ixc init --like vl-1_8b --out random-model --tokenizer FILE",
+            ));
+    };
+    match Reference::parse(text).map_err(Failure::of(Exit::Mistake))? {
+        Reference::Local(path) => Ok(path),
+        hub => ixc_hub::locate(&hub, &environment::hub_settings()?).map_err(|error| match error {
+            ixc_hub::Error::NotCached { .. } => Failure::new(Exit::Model, error),
+            other => Failure::mistake(other),
+        }),
+    }
+}
+
+/// Why a model could not be loaded, as a failure.
+fn refusal(error: ixc_engine::Error) -> Failure {
+    match error {
+        ixc_engine::Error::Option { .. } => Failure::mistake(error),
+        _ => Failure::new(Exit::Model, error)
+            .with_hint("`ixc inspect REF` tells everything that is wrong with a checkpoint"),
+    }
+}
+
+/// Bytes that the weights take in memory when they are held so.
+pub(crate) fn weights_in_memory(checkpoint: &Checkpoint, keep: Keep) -> u64 {
+    let infos = checkpoint.names().filter_map(|name| checkpoint.info(name));
+    let held = infos.map(|info| {
+        let stored = info.bytes as u64;
+        let numbers = stored / info.dtype.size() as u64;
+        match keep {
+            _ if !info.dtype.is_float() || info.shape.len() < 2 => stored,
+            Keep::Stored => stored,
+            Keep::F32 => numbers * 4,
+            Keep::Bf16 | Keep::F16 => numbers * 2,
+        }
+    });
+    held.sum()
+}
+
+/// What to say before loading a model that this machine's memory does not hold.
+fn advice(path: &Path, keep: Keep) -> Option<String> {
+    // A checkpoint that cannot be opened is refused by the loader, with the reason.
+    let checkpoint = Checkpoint::open(path).ok()?;
+    let memory = machine::memory()?;
+    let needed = weights_in_memory(&checkpoint, keep);
+    judge(needed, weights_in_memory(&checkpoint, Keep::Bf16), memory)
+}
+
+/// Compares what the weights need with what there is.
+fn judge(needed: u64, at_16_bits: u64, memory: u64) -> Option<String> {
+    if needed < memory {
+        return None;
+    }
+    let remedy = if at_16_bits < needed && at_16_bits < memory {
+        format!("add --dtype bf16, which takes {}", bytes(at_16_bits))
+    } else {
+        "use a smaller model of the family, or its 4-bit form".into()
+    };
+    Some(format!(
+        "the weights take {} and this machine has {} of memory, so answers will be very slow or the \
+         system will end the program; {remedy}",
+        bytes(needed),
+        bytes(memory)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::judge;
+
+    #[test]
+    fn too_little_memory_is_said_with_what_helps() {
+        let gigabytes = |n: u64| n * 1_000_000_000;
+        assert_eq!(judge(gigabytes(17), gigabytes(17), gigabytes(24)), None);
+        let halved = judge(gigabytes(34), gigabytes(17), gigabytes(24)).unwrap();
+        assert!(halved.contains("34.0 GB") && halved.contains("--dtype bf16, which takes 17.0 GB"));
+        let hopeless = judge(gigabytes(34), gigabytes(17), gigabytes(16)).unwrap();
+        assert!(hopeless.contains("4-bit"), "{hopeless}");
+        let already = judge(gigabytes(17), gigabytes(17), gigabytes(16)).unwrap();
+        assert!(already.contains("4-bit"), "{already}");
+    }
+}

@@ -1,0 +1,269 @@
+//! A conversation in a file: JSON that `/save` writes and `--load` reopens.
+//!
+//! Form: `{"format": "ixc-conversation-1", "messages": [{"role", "content": [{"type": "text", "text"} |
+//! {"type": "image", "path", "placed"}]}]}`. A system message holds the user's own instruction; without
+//! one the checkpoint's applies. Pictures stay where they are: the file names them, by absolute paths.
+
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use ixc_input::{
+    conversation::{Part, Role, Turn},
+    image::Orientation,
+    limits::MAX_PROMPT_BYTES,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Instruction, Talk};
+use crate::{exit::Failure, picture};
+
+/// Says what the file is, and which version of it.
+const FORMAT: &str = "ixc-conversation-1";
+
+/// Bytes of a saved conversation: all its text, each character escaped at worst as six.
+const BYTES_MAX: u64 = 6 * MAX_PROMPT_BYTES as u64;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Saved {
+    format: String,
+    messages: Vec<Message>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Message {
+    role: RoleName,
+    content: Vec<Piece>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RoleName {
+    System,
+    User,
+    Assistant,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase", deny_unknown_fields)]
+enum Piece {
+    Text {
+        text: String,
+    },
+    Image {
+        path: PathBuf,
+        /// Whether the text says where it goes.
+        placed: bool,
+    },
+}
+
+/// Writes a conversation. A file that is there already is replaced only if it is one of these.
+pub(crate) fn write(talk: &Talk, path: &Path) -> Result<(), Failure> {
+    let cannot = |error: std::io::Error| {
+        Failure::mistake(format!("cannot save {}: {error}", path.display()))
+    };
+    if path.exists() && parse(path).is_err() {
+        return Err(Failure::mistake(format!(
+            "{} exists and is no saved conversation; choose another name",
+            path.display()
+        )));
+    }
+    let mut text = serde_json::to_string_pretty(&saved(talk)?)
+        .map_err(|error| Failure::mistake(format!("cannot save {}: {error}", path.display())))?;
+    text.push('\n');
+    // Beside its place and then renamed: what was there stays whole until the new file is.
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    let beside = path.with_file_name(name);
+    std::fs::write(&beside, text).map_err(cannot)?;
+    std::fs::rename(&beside, path).map_err(cannot)
+}
+
+/// Reads a conversation, and its pictures.
+pub(crate) fn read(path: &Path, orientation: Orientation) -> Result<Talk, Failure> {
+    let Saved { messages, .. } = parse(path)?;
+    let mut talk = Talk::new(Instruction::Published);
+    for (position, message) in messages.into_iter().enumerate() {
+        let wrong = |what: &str| {
+            Failure::mistake(format!("{}: message {position}: {what}", path.display()))
+        };
+        let role = match message.role {
+            RoleName::System => {
+                let [Piece::Text { text }] = message.content.as_slice() else {
+                    return Err(wrong("expected one text as the system's content"));
+                };
+                if position > 0 {
+                    return Err(wrong("expected the system's message first"));
+                }
+                talk.instruction = Instruction::Own(text.clone());
+                continue;
+            }
+            RoleName::User => Role::User,
+            RoleName::Assistant => Role::Assistant,
+        };
+        let due = match talk.turns.last() {
+            Some(turn) if turn.role == Role::User => Role::Assistant,
+            _ => Role::User,
+        };
+        if role != due {
+            return Err(wrong(&format!("expected the {}'s turn", due.name())));
+        }
+        let mut parts = Vec::with_capacity(message.content.len());
+        for piece in message.content {
+            parts.push(match piece {
+                Piece::Text { text } => Part::Text(text),
+                Piece::Image { .. } if role == Role::Assistant => {
+                    return Err(wrong("expected text only in an answer, found a picture"));
+                }
+                Piece::Image { path, placed } => {
+                    talk.album.push(picture::open(&path, orientation)?);
+                    let index = talk.album.len() - 1;
+                    if placed { Part::Image(index) } else { Part::Unplaced(index) }
+                }
+            });
+        }
+        talk.turns.push(Turn { role, parts });
+    }
+    Ok(talk)
+}
+
+/// The conversation as the file has it.
+fn saved(talk: &Talk) -> Result<Saved, Failure> {
+    let mut messages = Vec::with_capacity(1 + talk.turns.len());
+    if let Instruction::Own(text) = &talk.instruction {
+        messages.push(Message {
+            role: RoleName::System,
+            content: vec![Piece::Text { text: text.clone() }],
+        });
+    }
+    for turn in &talk.turns {
+        let role = match turn.role {
+            Role::System => RoleName::System,
+            Role::User => RoleName::User,
+            Role::Assistant => RoleName::Assistant,
+        };
+        let content = turn.parts.iter().map(|part| match part {
+            Part::Text(text) => Ok(Piece::Text { text: text.clone() }),
+            Part::Image(index) => image(talk, *index, true),
+            Part::Unplaced(index) => image(talk, *index, false),
+        });
+        messages.push(Message { role, content: content.collect::<Result<_, _>>()? });
+    }
+    Ok(Saved { format: FORMAT.into(), messages })
+}
+
+fn image(talk: &Talk, index: usize, placed: bool) -> Result<Piece, Failure> {
+    let path = &talk.album[index].path;
+    let path = std::path::absolute(path)
+        .map_err(|error| Failure::mistake(format!("{}: {error}", path.display())))?;
+    Ok(Piece::Image { path, placed })
+}
+
+/// Reads the file alone.
+fn parse(path: &Path) -> Result<Saved, Failure> {
+    let wrong = |what: String| Failure::mistake(format!("{}: {what}", path.display()));
+    let mut text = String::new();
+    let file = File::open(path).map_err(|error| wrong(error.to_string()))?;
+    file.take(BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| wrong(error.to_string()))?;
+    if text.len() as u64 > BYTES_MAX {
+        return Err(wrong(format!(
+            "expected a saved conversation, found more than {BYTES_MAX} bytes"
+        )));
+    }
+    let expected = format!("expected a conversation that /save wrote (format {FORMAT:?})");
+    let saved: Saved = serde_json::from_str(&text)
+        .map_err(|error| wrong(format!("{expected}, found: {error}")))?;
+    if saved.format != FORMAT {
+        return Err(wrong(format!("{expected}, found format {:?}", saved.format)));
+    }
+    Ok(saved)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::talk::Question;
+
+    /// A conversation of an instruction, a picture that is placed and one that is not.
+    fn talk(folder: &Path) -> Talk {
+        let mut talk = Talk::new(Instruction::Own("Be brief.".into()));
+        for (name, asked) in [("a.bmp", "<ImageHere> here"), ("b.bmp", "before")] {
+            std::fs::write(folder.join(name), bmp()).unwrap();
+            talk.attach(picture::open(&folder.join(name), Orientation::AsStored).unwrap());
+            talk.ask(&Question { marked: asked.into(), data: None }).unwrap();
+            talk.answer("<ImageHere> is text here \"quoted\"\n");
+        }
+        talk
+    }
+
+    /// The smallest bitmap: one pixel of 24 bits.
+    fn bmp() -> Vec<u8> {
+        let mut bytes = b"BM".to_vec();
+        for number in [58u32, 0, 54, 40, 1, 1, 1 | 24 << 16, 0, 4, 0, 0, 0, 0, 0x00ff_ffff] {
+            bytes.extend(number.to_le_bytes());
+        }
+        bytes
+    }
+
+    #[test]
+    fn what_is_saved_is_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("talk.json");
+        let talk = talk(folder.path());
+        write(&talk, &path).unwrap();
+        write(&talk, &path).expect("its own file may be replaced");
+        let read = read(&path, Orientation::AsStored).unwrap();
+        assert_eq!(read.instruction, talk.instruction);
+        assert_eq!(read.turns, talk.turns);
+        let paths = |talk: &Talk| talk.album.iter().map(|p| p.path.clone()).collect::<Vec<_>>();
+        assert_eq!(paths(&read), paths(&talk));
+        assert_eq!(
+            std::fs::read_dir(folder.path()).unwrap().count(),
+            3,
+            "nothing is left beside it"
+        );
+    }
+
+    #[test]
+    fn other_files_are_neither_replaced_nor_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notes.txt");
+        let message = |failure: Failure| format!("{failure:?}");
+        for other in [
+            "my notes",
+            "{}",
+            r#"{"format": "ixc-conversation-2", "messages": []}"#,
+            r#"{"format": "ixc-conversation-1", "messages": [], "more": 1}"#,
+        ] {
+            std::fs::write(&path, other).unwrap();
+            assert!(message(read(&path, Orientation::AsStored).unwrap_err()).contains("expected"));
+            write(&Talk::new(Instruction::Published), &path).unwrap_err();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), other);
+        }
+    }
+
+    #[test]
+    fn turns_in_the_wrong_order_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("talk.json");
+        let text = |role: &str| {
+            format!(r#"{{"role": "{role}", "content": [{{"type": "text", "text": "x"}}]}}"#)
+        };
+        for (roles, expected) in [
+            (&["assistant"][..], "message 0: expected the user's turn"),
+            (&["user", "user"], "message 1: expected the assistant's turn"),
+            (&["user", "system"], "message 1: expected the system's message first"),
+        ] {
+            let messages: Vec<String> = roles.iter().map(|role| text(role)).collect();
+            let file =
+                format!(r#"{{"format": "{FORMAT}", "messages": [{}]}}"#, messages.join(", "));
+            std::fs::write(&path, file).unwrap();
+            let failure = format!("{:?}", read(&path, Orientation::AsStored).unwrap_err());
+            assert!(failure.contains(expected), "{failure}");
+        }
+    }
+}
