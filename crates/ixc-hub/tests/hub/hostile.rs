@@ -5,7 +5,7 @@ use std::fs;
 use ixc_hub::{Error, Progress, pull};
 
 use crate::fake::{
-    COMMIT, File, Hub, error, go_on, is_for, large, model, repo, small, tree, words,
+    COMMIT, Hub, TAKEN, error, go_on, is_for, large, listing, model, repo, small, tree, words,
 };
 use crate::server::Response;
 
@@ -176,7 +176,7 @@ fn huge_heads_are_refused() {
 
 #[test]
 fn sizes_beyond_reason_are_refused_before_anything_is_fetched() {
-    let listing = |files: &str| {
+    let refused = |files: &str| {
         let hub = Hub::new(model());
         let json = format!(r#"{{"sha":"{COMMIT}","siblings":[{files}]}}"#);
         hub.intercept(move |_| Some(Response::new(200).body(json.clone())));
@@ -187,29 +187,41 @@ fn sizes_beyond_reason_are_refused_before_anything_is_fetched() {
     };
     let config = r#"{"rfilename":"config.json","size":2}"#;
     let max = u64::MAX;
-    let text = listing(&format!(r#"{config},{{"rfilename":"model.safetensors","size":{max}}}"#));
+    let text = refused(&format!(r#"{config},{{"rfilename":"model.safetensors","size":{max}}}"#));
     assert!(text.contains("model.safetensors of org/model"), "{text}");
     let shard =
         |n: u32| format!(r#"{{"rfilename":"model-{n}.safetensors","size":{}}}"#, 250u64 << 30);
-    listing(&format!("{config},{},{},{}", shard(1), shard(2), shard(3)));
-    listing(
+    refused(&format!("{config},{},{},{}", shard(1), shard(2), shard(3)));
+    refused(
         r#"{"rfilename":"config.json","size":99999999999},{"rfilename":"model.safetensors","size":1}"#,
     );
 }
 
 #[test]
-fn large_texts_are_left_out_and_large_bodies_cut_off() {
-    let mut files = model();
-    let big = ixc_hub::limits::MAX_SMALL_FILE_BYTES as usize + 1;
-    files.push(File { name: "LICENSE".to_owned(), bytes: vec![b'x'; big], large: true });
-    let pulled = Hub::new(files).pull().unwrap();
-    assert!(pulled.files.iter().all(|f| f.name != "LICENSE"));
-    // A mirror that does not tell sizes and never stops.
+fn large_texts_are_left_out() {
+    let hub = Hub::new(model());
+    let size = ixc_hub::limits::MAX_SMALL_FILE_BYTES + 1;
+    hub.intercept(move |request| {
+        let files = model();
+        let listing = listing(COMMIT, &files, false);
+        let text = format!(r#""siblings":[{{"rfilename":"LICENSE","size":{size}}},"#);
+        let listing = listing.replace(r#""siblings":["#, &text);
+        request.target.contains("/revision/").then(|| Response::new(200).body(listing))
+    });
+    let pulled = hub.pull().unwrap();
+    assert_eq!(pulled.files.len(), TAKEN.len());
+    assert_eq!(pulled.left_out, model().len() + 1 - TAKEN.len());
+}
+
+#[test]
+fn a_text_that_never_ends_is_cut_off() {
+    // A mirror that does not tell sizes.
     let hub = Hub::new(vec![small("config.json", "{}"), large("model.safetensors", 10)]);
     hub.state.lock().unwrap().bare_listing = true;
+    let endless = vec![b'x'; ixc_hub::limits::MAX_SMALL_FILE_BYTES as usize + 10];
     hub.intercept(move |request| {
         (is_for(request, "config.json") && request.target.contains("cache")).then(|| {
-            let body = if request.method == "HEAD" { Vec::new() } else { vec![b'x'; big + 10] };
+            let body = if request.method == "HEAD" { Vec::new() } else { endless.clone() };
             let response = Response::new(200).with("ETag", "1".repeat(40)).body(body);
             Response { unsized_body: true, ..response }
         })
