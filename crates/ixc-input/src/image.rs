@@ -3,7 +3,8 @@
 //! Invariants: the header's size meets the limits before memory for the raster is taken; any bytes
 //! whatever give a picture or an error with one of a fixed list of texts. Alpha is dropped, never
 //! composited; 16 bits become 8 by their high byte; only the first frame of an animation is read.
-//! One known difference: JPEG decoders round differently, by a few levels.
+//! Known differences from Pillow: JPEG decoders round differently, by at most five levels in all that
+//! was compared; BMPs of 5 or 6 bits a colour are rounded instead of cut off, by one level.
 //! Deliberately absent: files' paths, writing pictures, colour management (Pillow ignores profiles
 //! too).
 
