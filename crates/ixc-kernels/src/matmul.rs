@@ -8,15 +8,19 @@
 use std::ops::Range;
 
 use gemm::Parallelism;
-use pulp::{Arch, NullaryFnOnce};
+use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::Matrix;
 
-/// Up to this many rows of x the weights' bytes decide the time, and dot products read them once.
-const DOT_ROWS_MAX: usize = 6;
+/// Up to this many rows of x, dot products beat packing W for gemm; the rows stay in the cache.
+const DOT_ROWS_MAX: usize = 32;
 
-/// Elements of W in one block of the gemm path: 4 MiB of float32, which a shared cache holds.
+/// Rows of x that share one reading of a row of W: their sums fit the vector registers.
+const DOT_ROWS: usize = 4;
+
+/// Elements of W in one block of the gemm path: 4 MiB of float32, which a shared cache holds. Larger
+/// blocks pack x less often, which is what counts when x has many rows.
 const GEMM_BLOCK_ELEMENTS: usize = 1 << 20;
 
 /// Rows of W in one block of the dot path: enough work to hide the dispatch of a task.
@@ -74,11 +78,17 @@ fn dot_rows(x: &[f32], m: usize, w: &Matrix, out: &mut [f32]) {
     blocks(w, DOT_BLOCK_ROWS).for_each_init(Vec::new, |scratch: &mut Vec<f32>, block| {
         for column in block {
             let weights = widened(w, column..column + 1, scratch);
-            for row in 0..m {
-                let value = dot(&x[row * k..(row + 1) * k], weights);
+            let mut set = |row: usize, value: f32| {
                 // SAFETY: this task owns the block's columns; row < m.
                 unsafe { out.set(row, column, value) }
+            };
+            let rows = |first: usize| &x[first * k..];
+            let shared = m / DOT_ROWS * DOT_ROWS;
+            for first in (0..shared).step_by(DOT_ROWS) {
+                let values = dot::<DOT_ROWS>(rows(first), weights);
+                values.into_iter().enumerate().for_each(|(row, value)| set(first + row, value));
             }
+            (shared..m).for_each(|row| set(row, dot::<1>(rows(row), weights)[0]));
         }
     });
 }
@@ -148,39 +158,50 @@ impl NullaryFnOnce for Widen<'_> {
     }
 }
 
-/// The sum of products of two slices of one length.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    Arch::new().dispatch(Dot { a, b })
+/// The products of `R` rows, one behind the other, with one row of W. Each row's sum is the same
+/// whatever R.
+fn dot<const R: usize>(rows: &[f32], w: &[f32]) -> [f32; R] {
+    Arch::new().dispatch(Dot::<R> { rows, w })
 }
 
-/// A dot product in sixteen running sums, which the compiler keeps in vector registers.
-struct Dot<'a> {
-    a: &'a [f32],
-    b: &'a [f32],
+/// Dot products in two vectors of running sums a row, which hide the latency of adding. Written with
+/// explicit vectors: the compiler does not find them in loops over arrays.
+struct Dot<'a, const R: usize> {
+    rows: &'a [f32],
+    w: &'a [f32],
 }
 
-impl NullaryFnOnce for Dot<'_> {
-    type Output = f32;
+/// Vectors of running sums of one row.
+const SUMS: usize = 2;
+
+impl<const R: usize> WithSimd for Dot<'_, R> {
+    type Output = [f32; R];
 
     #[inline(always)]
-    fn call(self) -> f32 {
-        const LANES: usize = 64;
-        let mut sums = [0f32; LANES];
-        let (a, a_tail) = self.a.as_chunks::<LANES>();
-        let (b, b_tail) = self.b.as_chunks::<LANES>();
-        for (a, b) in a.iter().zip(b) {
-            for lane in 0..LANES {
-                sums[lane] = a[lane].mul_add(b[lane], sums[lane]);
+    fn with_simd<S: Simd>(self, simd: S) -> [f32; R] {
+        let k = self.w.len();
+        let (w, w_tail) = S::as_simd_f32s(self.w);
+        let (w_pairs, w_last) = w.as_chunks::<SUMS>();
+        let rows: [&[f32]; R] = std::array::from_fn(|row| &self.rows[row * k..(row + 1) * k]);
+        let vectors = rows.map(|row| S::as_simd_f32s(row).0);
+        let mut sums = [[simd.splat_f32s(0.0); SUMS]; R];
+        for (pair, w) in w_pairs.iter().enumerate() {
+            for row in 0..R {
+                let x = &vectors[row][pair * SUMS..(pair + 1) * SUMS];
+                sums[row][0] = simd.mul_add_f32s(x[0], w[0], sums[row][0]);
+                sums[row][1] = simd.mul_add_f32s(x[1], w[1], sums[row][1]);
             }
         }
-        let tail: f32 = a_tail.iter().zip(b_tail).map(|(a, b)| a * b).sum();
-        let mut width = LANES / 2;
-        while width > 0 {
-            for lane in 0..width {
-                sums[lane] += sums[lane + width];
+        let mut totals = [0f32; R];
+        for row in 0..R {
+            if let [w] = w_last {
+                sums[row][0] =
+                    simd.mul_add_f32s(vectors[row][w_pairs.len() * SUMS], *w, sums[row][0]);
             }
-            width /= 2;
+            let tail = &rows[row][k - w_tail.len()..];
+            let tail: f32 = tail.iter().zip(w_tail).map(|(x, w)| x * w).sum();
+            totals[row] = simd.reduce_sum_f32s(simd.add_f32s(sums[row][0], sums[row][1])) + tail;
         }
-        sums[0] + tail
+        totals
     }
 }
