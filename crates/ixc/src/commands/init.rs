@@ -48,15 +48,17 @@ pub(crate) struct InitArgs {
 /// The published shapes.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum LikeArg {
-    /// internlm-xcomposer2-vl-7b: 490 px, 15 GB in 16 bits
+    /// internlm-xcomposer2-vl-7b: 490 px, 17 GB in 16 bits
     #[value(name = "vl-7b")]
     Vl7b,
-    /// internlm-xcomposer2-7b: composition, 224 px, 15 GB in 16 bits
+    /// internlm-xcomposer2-7b: composition, 224 px, 17 GB in 16 bits
     #[value(name = "7b")]
     Composition7b,
     /// internlm-xcomposer2-vl-1_8b: the small one
     #[value(name = "vl-1_8b")]
     Vl1_8b,
+    /// none that was published: real words and pictures, all else tiny, to try the path in a second
+    Tiny,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -72,6 +74,7 @@ pub(crate) fn run(args: InitArgs) -> Result<(), Failure> {
         LikeArg::Vl7b => Like::Vl7b,
         LikeArg::Composition7b => Like::Composition7b,
         LikeArg::Vl1_8b => Like::Vl1_8b,
+        LikeArg::Tiny => Like::Tiny,
     };
     let dtype = match args.dtype {
         DtypeArg::Bf16 => StoredType::Bf16,
