@@ -32,15 +32,22 @@ pub(crate) fn tell(
     let mut events = engine.answer_after(request, past).map_err(refusal)?;
     let mut text = String::new();
     let mut answer = None;
-    let working = Working::start("thinking");
-    while let Some(event) = events.next() {
+    let positions = events.prompt_positions();
+    let working = Working::start(if request.pictures.is_empty() {
+        format!("reading {positions} positions")
+    } else {
+        "looking and reading".into()
+    });
+    for event in events.by_ref() {
         match event.map_err(refusal)? {
-            Event::Seen { image, of } => {
-                working.say(format!("has looked at picture {} of {of}", image + 1));
+            Event::Seen { image, of } if image + 1 < of => {
+                working.say(format!("looking at picture {} of {of}", image + 2));
             }
-            Event::Read { positions, of } => {
-                working.say(format!("has read {positions} of {of} positions"))
+            Event::Seen { .. } => working.say(format!("reading {positions} positions")),
+            Event::Read { positions, of } if positions < of => {
+                working.say(format!("reading, {positions} of {of} positions are done"));
             }
+            Event::Read { .. } => working.say("finding the first words"),
             Event::Searched { words } => working.say(format!("searching, {words} words")),
             Event::Text(piece) => {
                 working.clear();

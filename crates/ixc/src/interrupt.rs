@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use crate::exit::Exit;
+use crate::{exit::Exit, output};
 
 /// Presses since the last [`reset`].
 static PRESSES: AtomicUsize = AtomicUsize::new(0);
@@ -16,10 +16,12 @@ const PRESSES_THAT_END: usize = 3;
 /// From here on Ctrl-C is counted. Without the system's help it keeps its usual effect.
 pub(crate) fn watch() {
     // A second handler is refused: the first one counts already.
-    let _ = ctrlc::set_handler(|| {
-        if PRESSES.fetch_add(1, SeqCst) + 1 >= PRESSES_THAT_END {
-            std::process::exit(Exit::Interrupted.code().into());
+    let _ = ctrlc::set_handler(|| match PRESSES.fetch_add(1, SeqCst) + 1 {
+        PRESSES_THAT_END.. => std::process::exit(Exit::Interrupted.code().into()),
+        presses if presses + 1 == PRESSES_THAT_END => {
+            output::note("\nStopping, after a step that takes long. Ctrl-C once more leaves ixc.");
         }
+        _ => {}
     });
 }
 

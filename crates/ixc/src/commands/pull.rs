@@ -6,7 +6,7 @@ use std::{collections::HashMap, ops::ControlFlow};
 
 use clap::Args;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
-use ixc_hub::{Licence, Progress, Pulled, Reference, RepoId};
+use ixc_hub::{Licence, Progress, Pulled, RepoId};
 use serde_json::{Value, json};
 
 use crate::{
@@ -64,14 +64,12 @@ pub(crate) fn run(args: PullArgs) -> Result<(), Failure> {
 
 /// The model that a reference names on the hub; a path is none, even where it exists.
 pub(crate) fn hub_model(text: &str) -> Result<(RepoId, Option<String>), Failure> {
-    let id = text.strip_prefix("hf:").unwrap_or(text);
-    match Reference::parse(&format!("hf:{id}")).map_err(Failure::of(Exit::Mistake))? {
-        Reference::Hub { repo, revision } => Ok((repo, revision)),
-        Reference::Local(path) => Err(Failure::mistake(format!(
-            "{}: expected the id of a model on the hub, found a path",
-            path.display()
-        ))),
-    }
+    let text = text.strip_prefix("hf:").unwrap_or(text);
+    let (id, revision) = match text.split_once('@') {
+        Some((id, revision)) => (id, Some(revision.to_owned())),
+        None => (text, None),
+    };
+    Ok((RepoId::new(id).map_err(Failure::of(Exit::Mistake))?, revision))
 }
 
 /// What came, and under what terms.
