@@ -19,6 +19,7 @@ use crate::{
     model::Loaded,
     options::AnswerArgs,
     output, picture,
+    table::counted,
     talk::{Instruction, Question, Talk, saved},
 };
 use lines::{Line, Lines};
@@ -57,7 +58,15 @@ impl<'a> Chat<'a> {
         if lines.is_terminal() {
             let family = self.loaded.engine.model().config().family.name();
             output::note(&format!("{family}. /help tells what you can do, Ctrl-D ends."));
-            self.say_waiting();
+            if self.talk.answers() > 0 {
+                output::note(&format!(
+                    "It goes on after {}.",
+                    counted(self.talk.answers(), "answer")
+                ));
+            }
+            if !self.talk.waiting().is_empty() {
+                self.say_waiting();
+            }
         }
         if let Some(question) = first {
             self.report(|chat| chat.ask(&question))?;

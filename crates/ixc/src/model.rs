@@ -83,7 +83,7 @@ pub(crate) struct Loaded {
 impl ModelArgs {
     /// The folder or file of the model that was named.
     pub(crate) fn locate(&self) -> Result<PathBuf, Failure> {
-        locate(self.model.as_deref())
+        locate(self.model.as_deref(), "--model REF")
     }
 
     /// Loads the model.
@@ -97,7 +97,7 @@ impl ModelArgs {
             LoadOptions { keep, tokenizer: self.tokenizer.clone(), context: self.context };
         let working = Working::start(format!("loading {}", path.display()));
         let started = Instant::now();
-        let engine = Engine::load(&path, &options).map_err(refusal)?;
+        let engine = Engine::load(&path, &options).map_err(|error| refusal(error, &path))?;
         let time = started.elapsed();
         working.clear();
         let adapters = &engine.model().config().text_adapters;
@@ -112,10 +112,10 @@ impl ModelArgs {
     }
 }
 
-/// The folder or file that a reference names, without the network.
-pub(crate) fn locate(reference: Option<&str>) -> Result<PathBuf, Failure> {
+/// The folder or file that a reference names, without the network; `how` says how one is given.
+pub(crate) fn locate(reference: Option<&str>, how: &str) -> Result<PathBuf, Failure> {
     let Some(text) = reference.filter(|text| !text.is_empty()) else {
-        return Err(Failure::mistake("no model was named; give --model REF or set IXC_MODEL")
+        return Err(Failure::mistake(format!("no model was named; give {how} or set IXC_MODEL"))
             .with_hint(
                 "REF is a folder with a checkpoint, or the id of one on the hub:\n  \
                  ixc pull internlm/internlm-xcomposer2-vl-1_8b\n  \
@@ -134,11 +134,11 @@ pub(crate) fn locate(reference: Option<&str>) -> Result<PathBuf, Failure> {
 }
 
 /// Why a model could not be loaded, as a failure.
-fn refusal(error: ixc_engine::Error) -> Failure {
+fn refusal(error: ixc_engine::Error, path: &Path) -> Failure {
     match error {
         ixc_engine::Error::Option { .. } => Failure::mistake(error),
         _ => Failure::new(Exit::Model, error)
-            .with_hint("`ixc inspect REF` tells everything that is wrong with a checkpoint"),
+            .with_hint(format!("all that is wrong with it: ixc inspect {}", path.display())),
     }
 }
 

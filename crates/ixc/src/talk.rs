@@ -53,6 +53,11 @@ impl Talk {
         Self { instruction, turns: Vec::new(), album: Vec::new(), waiting: Vec::new() }
     }
 
+    /// How many answers there are.
+    pub(crate) fn answers(&self) -> usize {
+        self.turns.iter().filter(|turn| turn.role == Role::Assistant).count()
+    }
+
     /// Gives a picture to the next question.
     pub(crate) fn attach(&mut self, photo: Photo) {
         self.waiting.push(photo);

@@ -51,7 +51,7 @@ pub(crate) struct InspectArgs {
 
 /// Looks, and tells.
 pub(crate) fn run(args: InspectArgs) -> Result<(), Failure> {
-    let path = locate(args.model.as_deref())?;
+    let path = locate(args.model.as_deref(), "REF")?;
     let wanted = Wanted { tensors: args.tensors, tokenizer: args.tokenizer.as_deref() };
     let (mut found, checkpoint) = survey(&path, &wanted);
     if let Some(checkpoint) = checkpoint.filter(|_| args.check_values) {

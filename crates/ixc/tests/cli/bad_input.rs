@@ -125,12 +125,15 @@ fn a_broken_configuration() {
 
 #[test]
 fn a_tokenizer_that_does_not_fit() {
-    unloadable(&tiny_without("tokenizer-none", &["tokenizer.model"]), &["--tokenizer"]);
+    let none = tiny_without("tokenizer-none", &["tokenizer.model"]);
+    unloadable(&none, &["expected a tokenizer.model", "--tokenizer", "hint: ", "ixc inspect"]);
+    let tokenizer = fixture("tokenizer/tokenizer.model");
+    let short = ["run", "-m", text(&none), "--max-new-tokens", "1", "Hi"];
+    ixc(&[&short[..], &["--tokenizer", text(&tokenizer)]].concat()).ok();
     let garbled = tiny_without("tokenizer-garbled", &["tokenizer.model"]);
     fs::write(garbled.join("tokenizer.model"), "hello").unwrap();
     unloadable(&garbled, &["not a SentencePiece file"]);
     // The model of the fixtures has another vocabulary than their tokenizer.
-    let tokenizer = fixture("tokenizer/tokenizer.model");
     let model = fixture("tiny-vl/pytorch_model.bin.index.json");
     let arguments = ["run", "-m", text(&model)];
     let message =

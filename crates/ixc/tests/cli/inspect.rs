@@ -197,3 +197,21 @@ fn numbers_that_are_none_are_found_when_asked() {
     assert!(messages(&found).contains("1 number infinite or undefined"), "{found}");
     assert_eq!(inspect(Path::new(tiny()), &["--check-values"]).code, 0);
 }
+
+#[test]
+fn text_adapters_are_named_and_left_out() {
+    let folder =
+        tiny_configured("inspect-adapters", |config| config["num_hidden_layers"] = 1.into());
+    let weights = fs::read(folder.join("model.safetensors")).unwrap();
+    // A tensor of the block that is not used gets the name of one of 2.5's text adapters.
+    let (old, new) = (b"layers.1.attention.wo.Plora_A", b"layers.1.attention.lora_sft_A");
+    let place = weights.windows(old.len()).position(|window| window == old).unwrap();
+    let named = [&weights[..place], new, &weights[place + old.len()..]].concat();
+    fs::remove_file(folder.join("model.safetensors")).unwrap(); // a link to the tiny model's
+    fs::write(folder.join("model.safetensors"), named).unwrap();
+    let (found, _) = report(&folder);
+    assert_eq!(found["text_adapters"], json!(["sft"]));
+    let ran = ixc(&["run", "-m", text(&folder), "--greedy", "--max-new-tokens", "1", "Hi"]);
+    assert!(ran.stderr.starts_with("warning: ") && ran.stderr.contains("(sft)"), "{}", ran.stderr);
+    ran.ok();
+}

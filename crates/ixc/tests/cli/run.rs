@@ -35,7 +35,9 @@ fn the_answer_is_streamed_and_the_same_as_in_json() {
     let photo = photo();
     let arguments = ["-i", &photo, "<ImageHere>What is this?"];
     let found = answer(&arguments);
-    let streamed = ixc(&borrowed(&ask(&arguments))).ok();
+    let streamed = ixc(&borrowed(&ask(&arguments)));
+    assert_eq!(streamed.stderr, "", "without a terminal no progress is shown");
+    let streamed = streamed.ok();
     assert_eq!(streamed, format!("{}\n", found["text"].as_str().unwrap()));
     assert_eq!(ids(&found).len(), 3);
     assert_eq!(found["new_tokens"], 3);
