@@ -54,7 +54,7 @@ pub(crate) struct AnswerArgs {
     /// documents, 16 for general pictures), 24 for 2.5 (6 when there are several pictures).
     #[arg(long, value_name = "N")]
     pub(crate) tiles: Option<u32>,
-    /// Let typed control marks such as [UNUSED_TOKEN_146] or </s> steer the model
+    /// Let typed control marks such as `[UNUSED_TOKEN_146]` or `</s>` steer the model
     ///
     /// The published code lets anyone who writes the text do so; here they are ordinary text, as are
     /// places for pictures in piped text. Only for comparing with the published code: never together
