@@ -121,7 +121,7 @@ pub(crate) fn locate(reference: Option<&str>, how: &str) -> Result<PathBuf, Fail
                  ixc pull internlm/internlm-xcomposer2-vl-1_8b\n  \
                  ixc run --model internlm/internlm-xcomposer2-vl-1_8b\n\
                  Without a download, a random model shows how things work (not what it says):\n  \
-                 ixc init --like vl-1_8b --out random-model --tokenizer FILE",
+                 ixc init --like tiny --out random-model --tokenizer FILE",
             ));
     };
     match Reference::parse(text).map_err(Failure::of(Exit::Mistake))? {

@@ -66,17 +66,3 @@ fn completions_for_every_shell() {
     }
     ixc(&["completions", "cmd"]).fails(2);
 }
-
-#[test]
-fn a_random_model_is_not_written_over_another() {
-    let out = fresh("occupied");
-    fs::write(out.join("model.safetensors"), "weights").unwrap();
-    let arguments = ["init", "--like", "vl-1_8b", "--out", text(&out)];
-    let message = ixc(&arguments).fails(1);
-    assert!(message.contains("already holds \"model.safetensors\""), "{message}");
-    let wrong = out.join("model.safetensors");
-    let message = ixc(&[&arguments[..], &["--tokenizer", text(&wrong)]].concat()).fails(1);
-    assert!(message.contains("not a SentencePiece file"), "{message}");
-    assert_eq!(fs::read_dir(&out).unwrap().count(), 1);
-    ixc(&["init", "--like", "13b", "--out", text(&out)]).fails(2);
-}

@@ -8,6 +8,7 @@ mod bad_input;
 mod chat;
 mod help;
 mod hub;
+mod init;
 mod inspect;
 mod run;
 mod support;
