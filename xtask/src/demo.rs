@@ -26,7 +26,7 @@ fn ixc(root: &Path, arguments: &[&str]) -> Result<()> {
 ///
 /// # Errors
 /// When cargo cannot be run, or `ixc` fails.
-pub fn run(root: &Path) -> Result<()> {
+pub(crate) fn run(root: &Path) -> Result<()> {
     if !root.join(MODEL).join("config.json").is_file() {
         let tokenizer = "fixtures/tokenizer/tokenizer.model";
         ixc(root, &["init", "--like", "tiny", "--tokenizer", tokenizer, "--out", MODEL])?;
@@ -35,6 +35,16 @@ pub fn run(root: &Path) -> Result<()> {
     let question = "<ImageHere>What is this?";
     ixc(
         root,
-        &["run", "--model", MODEL, "--image", picture, question, "--greedy", "--max-new-tokens", "24"],
+        &[
+            "run",
+            "--model",
+            MODEL,
+            "--image",
+            picture,
+            question,
+            "--greedy",
+            "--max-new-tokens",
+            "24",
+        ],
     )
 }

@@ -102,7 +102,7 @@ pub struct Answering<'a> {
     engine: &'a Engine,
     decoding: Decoding,
     penalty: f32,
-    past: Past,
+    past: Held<'a>,
     /// What the past does not hold yet: the rest of the prompt, and the pictures in it.
     unread: Prompt,
     unseen: Vec<Arc<Pixels>>,
@@ -121,6 +121,21 @@ pub struct Answering<'a> {
     ids: Vec<u32>,
     timings: Timings,
     state: State,
+}
+
+/// The past of an answer: of this answer alone, or a conversation's.
+pub(crate) enum Held<'a> {
+    Own(Past),
+    Lent(&'a mut Past),
+}
+
+impl Held<'_> {
+    fn get(&mut self) -> &mut Past {
+        match self {
+            Self::Own(past) => past,
+            Self::Lent(past) => past,
+        }
+    }
 }
 
 enum State {
@@ -146,14 +161,14 @@ pub(crate) struct Plan {
 }
 
 impl<'a> Answering<'a> {
-    pub(crate) fn new(engine: &'a Engine, mut past: Past, plan: Plan) -> Self {
+    pub(crate) fn new(engine: &'a Engine, mut past: Held<'a>, plan: Plan) -> Self {
         let said = history(&plan.prompt, engine.special().bos);
-        let (unread, unseen) = past.keep(&plan.prompt, &plan.shown);
+        let (unread, unseen) = past.get().keep(&plan.prompt, &plan.shown);
         Self {
             engine,
             decoding: plan.decoding,
             penalty: plan.penalty,
-            reused_positions: past.positions(),
+            reused_positions: past.get().positions(),
             past,
             unread,
             unseen,
@@ -171,14 +186,14 @@ impl<'a> Answering<'a> {
         }
     }
 
-    /// What has been read, for the next question of the conversation; also after a cancelled answer.
-    pub fn into_past(self) -> Past {
-        self.past
-    }
-
     /// Positions the prompt takes.
     pub fn prompt_positions(&self) -> usize {
         self.prompt_positions
+    }
+
+    /// Pictures that are still to be looked at.
+    pub fn unseen_pictures(&self) -> usize {
+        self.unseen.len() - self.features.len()
     }
 
     /// Does the next piece of work; `None` when there was nothing to tell about it.
@@ -224,7 +239,7 @@ impl<'a> Answering<'a> {
     }
 
     fn read(&mut self, mut reading: Reading) -> Result<Event, Error> {
-        let (model, cache) = (self.engine.model(), &mut self.past.cache);
+        let (model, cache) = (self.engine.model(), &mut self.past.get().cache);
         let scores = reading.step(model, cache, PREFILL_ROWS, &mut unobserved)?;
         let positions = self.reused_positions + reading.done();
         let stops = self.engine.special().stops();
@@ -257,14 +272,14 @@ impl<'a> Answering<'a> {
     }
 
     fn speak(&mut self, mut speaker: Box<Speaker>) -> Result<Option<Event>, Error> {
-        match speaker.next_word(self.engine.model(), &mut self.past.cache)? {
+        match speaker.next_word(self.engine.model(), &mut self.past.get().cache)? {
             Word::Stop(id) => {
                 self.state = State::Ending { stop: Some(id), finish: Finish::Stop };
                 Ok(None)
             }
             Word::Next(id) => {
                 self.ids.push(id);
-                self.past.push(id);
+                self.past.get().push(id);
                 self.state = if self.ids.len() == self.words_max {
                     State::Ending { stop: None, finish: self.limit() }
                 } else {

@@ -20,7 +20,7 @@ use ixc_nn::weights::{Checkpoint, Keep};
 
 use crate::{
     Error, Past, Request,
-    answer::{Answering, Plan},
+    answer::{Answering, Held, Plan},
 };
 
 /// The tokenizer's file beside the weights, as published.
@@ -115,7 +115,7 @@ impl Engine {
     /// # Errors
     /// When an option is out of range, a picture does not fit, or the prompt is too long.
     pub fn answer(&self, request: &Request) -> Result<Answering<'_>, Error> {
-        self.answer_after(request, self.past())
+        self.begin(request, Held::Own(self.past()))
     }
 
     /// The past of a conversation that has not begun.
@@ -124,11 +124,20 @@ impl Engine {
     }
 
     /// As [`Engine::answer`], reusing what the conversation's `past` has in common with the request.
-    /// [`Answering::into_past`] gives the past of the next question.
+    /// The past then holds this request and its answer, as far as they were read; a refused request
+    /// leaves it as it was.
     ///
     /// # Errors
     /// As [`Engine::answer`].
-    pub fn answer_after(&self, request: &Request, past: Past) -> Result<Answering<'_>, Error> {
+    pub fn answer_after<'a>(
+        &'a self,
+        request: &Request,
+        past: &'a mut Past,
+    ) -> Result<Answering<'a>, Error> {
+        self.begin(request, Held::Lent(past))
+    }
+
+    fn begin<'a>(&'a self, request: &Request, past: Held<'a>) -> Result<Answering<'a>, Error> {
         request.check()?;
         let shown = self.prepare(request)?;
         let tokens: Vec<usize> = shown.iter().map(|(_, tokens)| *tokens).collect();

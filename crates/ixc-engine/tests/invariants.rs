@@ -148,18 +148,22 @@ fn a_conversation_with_a_past_equals_one_without() {
             };
             let (_, fresh) = run(&engine, &request);
             assert_eq!(fresh.reused_positions, 0);
-            let mut answering = engine.answer_after(&request, past).unwrap();
-            let reused = answering.by_ref().find_map(|event| match event.unwrap() {
+            let mut answering = engine.answer_after(&request, &mut past).unwrap();
+            let reused = answering.find_map(|event| match event.unwrap() {
                 Event::End(answer) => Some(answer),
                 _ => None,
             });
-            past = answering.into_past();
             let reused = reused.unwrap();
             assert_eq!(reused.ids, fresh.ids, "turn {turn}");
             assert!(
                 turn == 0 || reused.reused_positions > 16,
                 "the first picture is not read again"
             );
+            // A refused request costs nothing that was read.
+            let positions = past.positions();
+            let refused = Request { max_new_tokens: 0, ..request };
+            assert!(engine.answer_after(&refused, &mut past).is_err());
+            assert_eq!(past.positions(), positions);
             if decoding == Decoding::Greedy {
                 conversation.turns.push(Turn::text(Role::Assistant, reused.text));
             }

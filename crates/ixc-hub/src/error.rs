@@ -52,7 +52,7 @@ pub enum Error {
     /// Nothing may be asked from the network, and the cache does not have it all.
     #[error(
         "offline, and the cache {} does not hold all of {repo}@{revision}: {missing}. Go online \
-         once (unset HF_HUB_OFFLINE, drop --offline) and pull it",
+         once (unset HF_HUB_OFFLINE) and pull it",
         cache.display()
     )]
     Offline {

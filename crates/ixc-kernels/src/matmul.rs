@@ -78,7 +78,7 @@ fn dot_rows(x: &[f32], m: usize, w: &Matrix, out: &mut [f32]) {
     blocks(w, DOT_BLOCK_ROWS).for_each_init(Vec::new, |scratch: &mut Vec<f32>, block| {
         for column in block {
             let weights = widened(w, column..column + 1, scratch);
-            let mut set = |row: usize, value: f32| {
+            let set = |row: usize, value: f32| {
                 // SAFETY: this task owns the block's columns; row < m.
                 unsafe { out.set(row, column, value) }
             };

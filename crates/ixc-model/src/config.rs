@@ -214,8 +214,8 @@ struct Quantization {
 /// No published size comes near; beyond it a number is a mistake, not a model.
 const EXTENT_MAX: usize = 1 << 20;
 
-/// Decoder blocks: the largest published language models have about 130.
-const LAYERS_MAX: usize = 1024;
+/// Blocks of a decoder or a tower: the largest published models have about 130.
+pub(crate) const LAYERS_MAX: usize = 1024;
 
 impl ModelConfig {
     /// Reads `config.json` in `folder` and the shapes of `checkpoint`.

@@ -59,6 +59,9 @@ pub enum Error {
         /// How many there are.
         count: usize,
     },
+    /// The caller broke off.
+    #[error("stopped before it was complete; nothing was kept")]
+    Cancelled,
     /// A model without a tower was shown a picture.
     #[error(
         "this checkpoint has no vision tower, so it cannot look at pictures; ask without --image"

@@ -4,7 +4,7 @@
 //! matrix is random, Partial LoRA's B too (training starts it at zero), so that every path computes
 //! something. The same seed gives the same numbers whatever the type on disk and the threads.
 
-use std::path::Path;
+use std::{ops::ControlFlow, path::Path};
 
 use ixc_input::prepare::Geometry;
 use ixc_nn::weights::{SHARD_BYTES, ShardWriter, Sink, StoredType, TensorPlan};
@@ -34,7 +34,7 @@ pub enum Like {
 }
 
 /// Standard deviation of the published initialisation (`initializer_range`).
-const DEVIATION: f32 = 0.02;
+const DEVIATION: f64 = 0.02;
 
 /// Numbers that one task makes from a stream of random numbers of its own.
 const CHUNK: usize = 1 << 18;
@@ -47,9 +47,7 @@ impl Like {
     pub fn config(self) -> ModelConfig {
         // hidden, intermediate, layers, heads, kv heads; the tower's width, intermediate, layers; rank
         let (language, tower, rank) = match self {
-            Self::Vl7b | Self::Composition7b => {
-                ([4096, 14_336, 32, 32, 8], [1024, 4096, 24], 256)
-            }
+            Self::Vl7b | Self::Composition7b => ([4096, 14_336, 32, 32, 8], [1024, 4096, 24], 256),
             Self::Vl1_8b => ([2048, 8192, 24, 16, 8], [1024, 4096, 24], 256),
             Self::Tiny => ([64, 128, 2, 4, 2], [64, 128, 2], 16),
         };
@@ -86,17 +84,19 @@ impl Like {
 }
 
 /// Writes a random checkpoint of any configuration: shards, index, `config.json`, and a copy of the
-/// tokenizer when one is given. `progress` hears of bytes written so far and in all.
+/// tokenizer when one is given. `progress` hears of bytes written so far and in all, and says whether
+/// to go on.
 ///
 /// # Errors
-/// When the folder already holds weights, or the disk refuses.
+/// When the folder already holds weights, the disk refuses, or `progress` breaks off; no weights are
+/// left then.
 pub fn write(
     config: &ModelConfig,
     dtype: StoredType,
     seed: u64,
     tokenizer: Option<&Path>,
     out: &Path,
-    progress: &mut dyn FnMut(u64, u64),
+    progress: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
 ) -> Result<(), Error> {
     let expected = tensors::expected(config);
     let plans: Vec<TensorPlan> = expected
@@ -113,7 +113,7 @@ pub fn write(
         let index = index.expect("a planned tensor is an expected one");
         fill(&expected[index], index as u64, seed, sink, &mut |numbers| {
             done += (numbers * dtype.size()) as u64;
-            progress(done, total);
+            progress(done, total)
         })
     })?;
     let text = serde_json::to_string_pretty(&config_json(config, dtype)).expect("plain data");
@@ -137,7 +137,7 @@ fn fill(
     index: u64,
     seed: u64,
     sink: &mut Sink<'_>,
-    wrote: &mut dyn FnMut(usize),
+    wrote: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<(), Error> {
     let total: usize = tensor.shape.iter().product();
     let constant = if tensor.name.ends_with("bias") {
@@ -162,14 +162,16 @@ fn fill(
             }
         }
         sink.f32(numbers)?;
-        wrote(numbers.len());
+        if wrote(numbers.len()).is_break() {
+            return Err(Error::Cancelled);
+        }
     }
     Ok(())
 }
 
 /// Uniform numbers of the published standard deviation.
 fn uniform(random: &mut ChaCha8Rng, out: &mut [f32]) {
-    let reach = DEVIATION * 3f32.sqrt();
+    let reach = (DEVIATION * 3f64.sqrt()) as f32;
     for value in out {
         // 24 bits fill a float32's fraction.
         let unit = (random.next_u32() >> 8) as f32 / (1u32 << 23) as f32 - 1.0;

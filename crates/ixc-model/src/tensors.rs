@@ -12,8 +12,8 @@ use ixc_nn::weights::Checkpoint;
 use crate::{
     Error,
     config::{
-        ModelConfig, PATCH, PLoraConfig, TOWER_HEAD_WIDTH, V25_TILE, VisionConfig, published_scale,
-        wrong,
+        LAYERS_MAX, ModelConfig, PATCH, PLoraConfig, TOWER_HEAD_WIDTH, V25_TILE, VisionConfig,
+        published_scale, wrong,
     },
 };
 
@@ -255,6 +255,9 @@ impl<'a> Shapes<'a> {
             found += 1;
         }
         match found {
+            0 if self.0.names().any(|name| name.contains("Plora_")) => Err(Error::Family(format!(
+                "expected Partial LoRA on all of {LINEARS:?} in block 0, found it in other blocks only"
+            ))),
             0 => Ok(None),
             5 => Ok(Some(PLoraConfig { ranks })),
             _ => Err(Error::Family(format!(
@@ -269,7 +272,14 @@ impl<'a> Shapes<'a> {
     /// When the position table is no square, or `img_size` does not fit.
     pub fn vision(&self, img_size: Option<u32>) -> Result<Option<VisionConfig>, Error> {
         let positions = format!("{TOWER}.embeddings.position_embedding.weight");
-        let Some(shape) = self.shape(&positions) else { return Ok(None) };
+        let Some(shape) = self.shape(&positions) else {
+            return match self.0.names().find(|name| name.starts_with("vit.")) {
+                None => Ok(None),
+                Some(part) => Err(Error::Family(format!(
+                    "expected {positions} beside {part}, found none: the checkpoint is incomplete"
+                ))),
+            };
+        };
         let &[rows, width] = shape else {
             return Err(Error::Family(format!(
                 "{positions}: expected (rows, width), found {shape:?}"
@@ -286,12 +296,22 @@ impl<'a> Shapes<'a> {
                  {TOWER_HEAD_WIDTH}; found {shape:?}"
             )));
         }
-        let block = |layer: usize| format!("{TOWER}.encoder.layers.{layer}.mlp.fc1.weight");
-        let layers = (0..).take_while(|&layer| self.has(&block(layer))).count();
-        let intermediate =
-            self.shape(&block(0)).and_then(|shape| shape.first()).copied().unwrap_or(0);
+        let layers = self.tower_layers();
+        let first = format!("{TOWER}.encoder.layers.0.mlp.fc1.weight");
+        let intermediate = self.shape(&first).and_then(|shape| shape.first()).copied().unwrap_or(0);
         let geometry = self.geometry(grid, img_size)?;
         Ok(Some(VisionConfig { width, layers, intermediate, stored_grid: grid, geometry }))
+    }
+
+    /// Blocks of the tower: one more than the highest number any tensor names, so that a gap is noticed
+    /// as missing tensors.
+    fn tower_layers(&self) -> usize {
+        let prefix = format!("{TOWER}.encoder.layers.");
+        let numbers = self.0.names().filter_map(|name| {
+            let (number, _) = name.strip_prefix(&prefix)?.split_once('.')?;
+            number.parse::<usize>().ok().filter(|&number| number < LAYERS_MAX)
+        });
+        numbers.max().map_or(0, |last| last + 1)
     }
 
     fn geometry(&self, grid: usize, img_size: Option<u32>) -> Result<Geometry, Error> {

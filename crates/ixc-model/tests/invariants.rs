@@ -2,6 +2,8 @@
 //!
 //! Models are random, of several shapes; the slow twin is the whole, uncached, single forward pass.
 
+use std::ops::ControlFlow;
+
 use candle_core::Tensor;
 use ixc_input::{
     prepare::{Geometry, Grid, Pixels, TileStyle},
@@ -19,7 +21,7 @@ use ixc_model::{
 use ixc_nn::{
     cache::KvCache,
     plora::ImageRows,
-    weights::{Checkpoint, Keep, StoredType},
+    weights::{Checkpoint, Keep, SHARD_BYTES, ShardWriter, StoredType, TensorPlan},
 };
 
 /// A small configuration; `tiled` takes the high-resolution path.
@@ -59,7 +61,8 @@ fn config(heads: usize, kv_heads: usize, rank: usize, tiled: bool) -> ModelConfi
 /// Writes a random checkpoint and loads it again: the files say what the configuration said.
 fn load(config: &ModelConfig, dtype: StoredType, keep: Keep) -> XComposer {
     let folder = tempfile::tempdir().unwrap();
-    init::write(config, dtype, 7, None, folder.path(), &mut |_, _| {}).unwrap();
+    init::write(config, dtype, 7, None, folder.path(), &mut |_, _| ControlFlow::Continue(()))
+        .unwrap();
     let checkpoint = Checkpoint::open(folder.path()).unwrap();
     let read = ModelConfig::read(folder.path(), &checkpoint).unwrap();
     assert_eq!(read, ModelConfig { gptq: false, ..config.clone() });
@@ -176,7 +179,12 @@ fn cached_decoding_equals_uncached() {
                 }
                 if step == 3 {
                     let before = cache.len();
-                    cached(&model, &model.embed(&[7, 8, 9]).unwrap(), &Default::default(), &mut cache);
+                    cached(
+                        &model,
+                        &model.embed(&[7, 8, 9]).unwrap(),
+                        &Default::default(),
+                        &mut cache,
+                    );
                     cache.truncate(before);
                 }
                 let word = model.embed(&[id]).unwrap();
@@ -233,12 +241,7 @@ fn a_batch_equals_its_members() {
         let lengths: Vec<usize> = parts.iter().map(|part| rows(part)).collect();
         let together = run(&Tensor::cat(&parts, 0).unwrap(), &images, &lengths, &mut caches);
         let words = [5u32, 6, 7, 8];
-        let next = run(
-            &model.embed(&words).unwrap(),
-            &ImageRows::default(),
-            &[1; 4],
-            &mut caches,
-        );
+        let next = run(&model.embed(&words).unwrap(), &ImageRows::default(), &[1; 4], &mut caches);
         let mut start = 0;
         for (index, member) in members.iter().enumerate() {
             let count = rows(&member.embeddings);
@@ -259,7 +262,10 @@ fn a_batch_equals_its_members() {
 fn without_image_rows_it_is_plain_internlm2() {
     for with in shapes() {
         let folder = tempfile::tempdir().unwrap();
-        init::write(&with, StoredType::F32, 7, None, folder.path(), &mut |_, _| {}).unwrap();
+        init::write(&with, StoredType::F32, 7, None, folder.path(), &mut |_, _| {
+            ControlFlow::Continue(())
+        })
+        .unwrap();
         let checkpoint = Checkpoint::open(folder.path()).unwrap();
         let plain = ModelConfig { plora: None, ..with.clone() };
         let plain = XComposer::load(plain, &checkpoint, Keep::Stored).unwrap();
@@ -308,16 +314,35 @@ fn precisions_differ_only_by_rounding() {
 }
 
 #[test]
-fn every_expected_tensor_is_asked_for() {
-    // Leaving any one tensor out of a checkpoint must be noticed: the list and the loader agree.
+fn any_tensor_left_out_is_missed() {
     let config = config(4, 2, 8, true);
-    let names: Vec<String> = tensors::expected(&config).into_iter().map(|t| t.name).collect();
     let folder = tempfile::tempdir().unwrap();
-    init::write(&config, StoredType::F32, 7, None, folder.path(), &mut |_, _| {}).unwrap();
-    let checkpoint = Checkpoint::open(folder.path()).unwrap();
-    let mut found: Vec<&str> = checkpoint.names().collect();
-    let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+    init::write(&config, StoredType::F32, 7, None, folder.path(), &mut |_, _| {
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    let whole = Checkpoint::open(folder.path()).unwrap();
+    let mut found: Vec<&str> = whole.names().collect();
+    let expected: Vec<String> = tensors::expected(&config).into_iter().map(|t| t.name).collect();
+    let mut names: Vec<&str> = expected.iter().map(String::as_str).collect();
     found.sort_unstable();
     names.sort_unstable();
-    assert_eq!(found, names);
+    assert_eq!(found, names, "what is written is what is asked for");
+    for left_out in names {
+        let other = tempfile::tempdir().unwrap();
+        let plans = whole.names().filter(|name| *name != left_out).map(|name| TensorPlan {
+            name: name.into(),
+            dtype: StoredType::F32,
+            shape: whole.info(name).unwrap().shape.clone(),
+        });
+        ShardWriter::new(other.path(), plans.collect(), SHARD_BYTES)
+            .unwrap()
+            .write::<ixc_nn::Error>(|plan, sink| sink.bytes(whole.buffer(&plan.name)?.bytes()))
+            .unwrap();
+        std::fs::copy(folder.path().join("config.json"), other.path().join("config.json")).unwrap();
+        let checkpoint = Checkpoint::open(other.path()).unwrap();
+        let loaded = ModelConfig::read(other.path(), &checkpoint)
+            .and_then(|config| XComposer::load(config, &checkpoint, Keep::Stored));
+        assert!(loaded.is_err(), "{left_out} was not missed");
+    }
 }

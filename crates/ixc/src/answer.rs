@@ -17,15 +17,13 @@ pub(crate) struct Told {
     pub(crate) text: String,
     /// Everything about the answer; nothing when it was stopped.
     pub(crate) answer: Option<Answer>,
-    /// What has been read, for the next question.
-    pub(crate) past: Past,
 }
 
 /// Answers a request; asks `stop` between any two steps whether to go on.
 pub(crate) fn tell(
     engine: &Engine,
     request: &Request,
-    past: Past,
+    past: &mut Past,
     sink: &mut dyn FnMut(&str) -> Result<(), Failure>,
     stop: &dyn Fn() -> bool,
 ) -> Result<Told, Failure> {
@@ -33,7 +31,7 @@ pub(crate) fn tell(
     let mut text = String::new();
     let mut answer = None;
     let positions = events.prompt_positions();
-    let working = Working::start(if request.pictures.is_empty() {
+    let working = Working::start(if events.unseen_pictures() == 0 {
         format!("reading {positions} positions")
     } else {
         "looking and reading".into()
@@ -60,7 +58,7 @@ pub(crate) fn tell(
             break;
         }
     }
-    Ok(Told { text, answer, past: events.into_past() })
+    Ok(Told { text, answer })
 }
 
 /// Why a request was not answered, as a failure.

@@ -151,11 +151,10 @@ impl<'a> Chat<'a> {
         self.seed = self.seed.wrapping_add(1);
         interrupt::reset();
         let mut said = String::new();
-        let past = std::mem::replace(&mut self.past, engine.past());
         let told = answer::tell(
             engine,
             &request,
-            past,
+            &mut self.past,
             &mut |piece| {
                 said.push_str(piece);
                 output::print(piece)
@@ -168,7 +167,6 @@ impl<'a> Chat<'a> {
         // What was said before something went wrong was said.
         self.talk.answer(&said);
         let told = told?;
-        self.past = told.past;
         if told.answer.is_none() {
             output::note("(stopped)");
         } else if told.text.is_empty() {

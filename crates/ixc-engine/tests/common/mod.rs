@@ -2,7 +2,10 @@
 
 #![allow(unreachable_pub)] // shared by the test binaries beside it
 
-use std::path::{Path, PathBuf};
+use std::{
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
 
 use ixc_input::prepare::Geometry;
 use ixc_model::{
@@ -48,6 +51,8 @@ pub fn tokenizer() -> PathBuf {
 
 /// Writes the model into a folder.
 pub fn write(folder: &Path) {
-    init::write(&config(), StoredType::Bf16, 3, Some(&tokenizer()), folder, &mut |_, _| {})
-        .unwrap();
+    init::write(&config(), StoredType::Bf16, 3, Some(&tokenizer()), folder, &mut |_, _| {
+        ControlFlow::Continue(())
+    })
+    .unwrap();
 }

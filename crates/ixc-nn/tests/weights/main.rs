@@ -2,7 +2,10 @@
 //!
 //! Each module holds one concern; `support` builds files of both formats byte by byte.
 
+#![allow(clippy::print_stdout)] // figures belong on a test's output
+
 mod archives;
+mod broken_pickles;
 mod conversion;
 mod folders;
 mod goldens;

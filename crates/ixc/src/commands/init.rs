@@ -1,6 +1,6 @@
 //! `ixc init`: a random checkpoint of a published shape.
 
-use std::path::PathBuf;
+use std::{ops::ControlFlow, path::PathBuf};
 
 use clap::{Args, ValueEnum};
 use ixc_engine::engine::TOKENIZER_FILE;
@@ -10,7 +10,7 @@ use ixc_nn::weights::StoredType;
 
 use crate::{
     exit::{Exit, Failure},
-    output, progress,
+    interrupt, output, progress,
     table::bytes,
 };
 
@@ -96,14 +96,19 @@ pub(crate) fn run(args: InitArgs) -> Result<(), Failure> {
     let bar = progress::bytes(0);
     bar.set_message("writing random weights");
     let mut written = 0;
+    interrupt::watch();
     let tokenizer = args.tokenizer.as_deref();
     let made = write(&config, dtype, args.seed, tokenizer, &args.out, &mut |done, total| {
         bar.set_length(total);
         bar.set_position(done);
         written = done;
+        if interrupt::pressed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     bar.finish_and_clear();
-    made.map_err(Failure::of(Exit::Mistake))?;
+    made.map_err(|error| match error {
+        ixc_model::Error::Cancelled => Failure::new(Exit::Interrupted, error),
+        other => Failure::mistake(other),
+    })?;
     output::note(&format!("Wrote {} of random weights.", bytes(written)));
     if tokenizer.is_none() && !args.out.join(TOKENIZER_FILE).is_file() {
         output::note(

@@ -116,7 +116,8 @@ fn once(args: &RunArgs, loaded: &Loaded, talk: &Talk, seed: u64) -> Result<(), F
     let mut request = talk.request(&loaded.engine.instruction());
     args.answer.apply(&mut request, seed);
     let mut sink = |piece: &str| if args.json { Ok(()) } else { output::print(piece) };
-    let told = answer::tell(&loaded.engine, &request, loaded.engine.past(), &mut sink, &|| false)?;
+    let mut past = loaded.engine.past();
+    let told = answer::tell(&loaded.engine, &request, &mut past, &mut sink, &|| false)?;
     match told.answer {
         Some(answer) if args.json => {
             output::print_json_line(&report(&answer, loaded, args.answer.draws().then_some(seed)))

@@ -161,7 +161,10 @@ pub(crate) fn tiny() -> &'static str {
         let folder = fresh("tiny");
         let tokenizer = fixture("tokenizer/tokenizer.model");
         let (config, dtype) = (tiny_config(), StoredType::Bf16);
-        init::write(&config, dtype, 7, Some(&tokenizer), &folder, &mut |_, _| {}).unwrap();
+        init::write(&config, dtype, 7, Some(&tokenizer), &folder, &mut |_, _| {
+            std::ops::ControlFlow::Continue(())
+        })
+        .unwrap();
         folder
     });
     text(folder)
