@@ -12,13 +12,8 @@ use ixc_input::{
     prompt::{Prompt, Segment},
 };
 use ixc_model::{
-    ModelConfig, Stage, XComposer,
-    decoder::Sequence,
-    load::Weights,
-    stage::unobserved,
-    tensors::{Shapes, TOWER},
-    vision::resize_positions,
-    xcomposer::Eye,
+    ModelConfig, Stage, XComposer, decoder::Sequence, load::Weights, shapes::Shapes,
+    stage::unobserved, tensors::TOWER, vision::resize_positions, xcomposer::Eye,
 };
 use ixc_nn::{
     interpolate::bicubic,

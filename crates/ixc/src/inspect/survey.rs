@@ -9,7 +9,8 @@ use ixc_input::{prepare::Geometry, special::SpecialIds, tokenizer};
 use ixc_model::{
     ModelConfig,
     config::{LanguageConfig, PATCH, VisionConfig},
-    tensors::{LINEARS, Shapes},
+    shapes::Shapes,
+    tensors::LINEARS,
 };
 use ixc_nn::weights::{Checkpoint, Keep};
 
