@@ -79,7 +79,7 @@ fn numbers_of_config_out_of_range() {
 fn a_tensor_of_another_shape() {
     let folder = folder();
     set(folder.path(), "intermediate_size", "64");
-    refused(folder.path(), &["feed_forward.w1", "48", "64"]);
+    refused(folder.path(), &["feed_forward.w1", "96", "64"]);
 }
 
 #[test]

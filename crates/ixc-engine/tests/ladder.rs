@@ -2,7 +2,7 @@
 //!
 //! Numbers of new words, prompts, pictures and options are read from the files.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use candle_core::Tensor;
 use ixc_engine::{
@@ -11,7 +11,7 @@ use ixc_engine::{
     generate::{BeamSpeaker, Speaker, Word, history, read},
     sample::{self, Sampling},
 };
-use ixc_goldens::{Expected, folders, full, json, tensors};
+use ixc_goldens::{Expected, folders, full, json, tensors, weight_files};
 use ixc_input::{
     conversation::{Conversation, Role, Turn, count_markers, parts_from_marked},
     image::{self, Orientation},
@@ -24,17 +24,8 @@ use ixc_nn::weights::{Checkpoint, Keep};
 use serde_json::Value;
 
 fn load(folder: &Path) -> XComposer {
-    // `expected.safetensors` lies beside the weights, so the weight file is named.
-    let mut forms: Vec<PathBuf> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| {
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            (name.ends_with(".safetensors") && name != "expected.safetensors")
-                || name.ends_with(".bin.index.json")
-        })
-        .collect();
-    forms.sort();
+    // The rungs below compare all forms; one is enough here.
+    let forms = weight_files(folder);
     let checkpoint = Checkpoint::open(&forms[0]).unwrap();
     let config = ModelConfig::read(folder, &checkpoint).unwrap();
     XComposer::load(config, &checkpoint, Keep::Stored).unwrap()
@@ -250,7 +241,9 @@ fn whole_answers() {
         let most = cases.iter().map(|case| new_ids(case).len()).max().unwrap();
         for case in cases {
             let mut request = chat_request(case, instruction, &root);
-            request.max_new_tokens = most;
+            // Stated in the case, or else the limit that the longest answer ran into.
+            let stated = case["options"]["max_new_tokens"].as_u64();
+            request.max_new_tokens = stated.map_or(most, |stated| stated as usize);
             let mut streamed = String::new();
             let mut answer = None;
             for event in engine.answer(&request).unwrap() {

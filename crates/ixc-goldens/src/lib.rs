@@ -73,6 +73,26 @@ pub fn folders(name: &str) -> Vec<PathBuf> {
     found
 }
 
+/// The weight files of a model folder, one path for each form it comes in: a safetensors file, or the
+/// index of `.bin` shards. `expected.safetensors`, which lies beside them, is none.
+///
+/// # Panics
+/// When there are none.
+pub fn weight_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("a golden folder");
+    let mut forms: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("readable golden folder").path())
+        .filter(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            (name.ends_with(".safetensors") && name != "expected.safetensors")
+                || name.ends_with(".bin.index.json")
+        })
+        .collect();
+    forms.sort();
+    assert!(!forms.is_empty(), "{} holds no weights", folder.display());
+    forms
+}
+
 /// A JSON file, parsed.
 pub fn json(path: &Path) -> serde_json::Value {
     let text =

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::{
     Error, Family, ModelConfig,
-    config::{COMPOSITION_SIDE, LanguageConfig, PATCH, PLoraConfig, VisionConfig},
+    config::{COMPOSITION_SIDE, LanguageConfig, PATCH, PLoraConfig, VisionConfig, published_scale},
     tensors::{self, ExpectedTensor, LINEARS},
 };
 
@@ -28,8 +28,8 @@ pub enum Like {
     Composition7b,
     /// `internlm-xcomposer2-vl-1_8b`.
     Vl1_8b,
-    /// None that was published: the real vocabulary and pictures of 490 px, all else as small as it
-    /// goes, to try the whole path in a second.
+    /// None that was published: the real vocabulary, all else as small as it goes, to try the whole
+    /// path in a second. Pictures are squares of 56 px.
     Tiny,
 }
 
@@ -49,14 +49,17 @@ impl Like {
         let (language, tower, rank) = match self {
             Self::Vl7b | Self::Composition7b => ([4096, 14_336, 32, 32, 8], [1024, 4096, 24], 256),
             Self::Vl1_8b => ([2048, 8192, 24, 16, 8], [1024, 4096, 24], 256),
-            Self::Tiny => ([64, 128, 2, 4, 2], [64, 128, 2], 16),
+            Self::Tiny => ([64, 96, 2, 4, 2], [64, 128, 2], 8),
         };
         let [hidden, intermediate, layers, heads, kv_heads] = language;
         let [width, tower_intermediate, tower_layers] = tower;
-        let composition = self == Self::Composition7b;
-        let side = if composition { COMPOSITION_SIDE } else { 490 };
+        let (family, side) = match self {
+            Self::Composition7b => (Family::Composition, COMPOSITION_SIDE),
+            Self::Vl7b | Self::Vl1_8b => (Family::Vl, 490),
+            Self::Tiny => (Family::Vl, 56),
+        };
         ModelConfig {
-            family: if composition { Family::Composition } else { Family::Vl },
+            family,
             language: LanguageConfig {
                 vocabulary: 92_544,
                 hidden,
@@ -66,7 +69,7 @@ impl Like {
                 kv_heads,
                 eps: 1e-5,
                 rope_theta: 1e6,
-                positions_max: 32_768,
+                positions_max: if self == Self::Tiny { 4096 } else { 32_768 },
                 rope_dynamic_factor: None,
             },
             vision: Some(VisionConfig {
@@ -76,7 +79,7 @@ impl Like {
                 stored_grid: side as usize / PATCH,
                 geometry: Geometry::Square { side },
             }),
-            plora: Some(PLoraConfig { ranks: [(rank, 1.0); 5] }),
+            plora: Some(PLoraConfig { ranks: [(rank, published_scale(rank)); 5] }),
             gptq: false,
             text_adapters: Vec::new(),
         }

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
-use ixc_goldens::{Expected, assert_close, folders, json, tensors};
+use ixc_goldens::{Expected, assert_close, folders, json, tensors, weight_files};
 use ixc_input::{
     prepare::{Geometry, Grid, Pixels},
     prompt::{Prompt, Segment},
@@ -26,15 +26,7 @@ fn models(name: &str) -> Vec<(PathBuf, Vec<PathBuf>)> {
         .into_iter()
         .filter(|folder| folder.join("expected.safetensors").is_file())
         .map(|folder| {
-            let forms = std::fs::read_dir(&folder)
-                .unwrap()
-                .map(|entry| entry.unwrap().path())
-                .filter(|path| {
-                    let name = path.file_name().unwrap().to_string_lossy().into_owned();
-                    (name.ends_with(".safetensors") && name != "expected.safetensors")
-                        || name.ends_with(".bin.index.json")
-                })
-                .collect();
+            let forms = weight_files(&folder);
             (folder, forms)
         })
         .collect()

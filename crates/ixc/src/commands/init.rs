@@ -57,7 +57,7 @@ enum LikeArg {
     /// internlm-xcomposer2-vl-1_8b: the small one
     #[value(name = "vl-1_8b")]
     Vl1_8b,
-    /// none that was published: real words and pictures, all else tiny, to try the path in a second
+    /// none that was published: real words, all else tiny (24 MB), to try the path in a second
     Tiny,
 }
 

@@ -5,9 +5,9 @@ use std::{fs, path::Path};
 use ixc_model::tensors::expected;
 use serde_json::{Value, json};
 
-use crate::support::{
-    Ran, fixture, fresh, ixc, parse, text, tiny, tiny_config, tiny_configured, tiny_without,
-};
+use ixc_model::init::Like;
+
+use crate::support::{Ran, fixture, fresh, ixc, parse, text, tiny, tiny_configured, tiny_without};
 
 fn inspect(folder: &Path, more: &[&str]) -> Ran {
     ixc(&[&["inspect", text(folder), "--json"], more].concat())
@@ -46,7 +46,7 @@ fn messages(report: &Value) -> String {
 
 #[test]
 fn a_sound_model() {
-    let config = tiny_config();
+    let config = Like::Tiny.config();
     let (report, _) = report(Path::new(tiny()));
     let all = expected(&config);
     let parameters: usize = all.iter().map(|tensor| tensor.shape.iter().product::<usize>()).sum();
@@ -73,7 +73,7 @@ fn a_sound_model() {
 fn tensors_on_request() {
     let report = inspect(Path::new(tiny()), &["--tensors"]).json();
     let tensors = report["tensors"].as_array().unwrap();
-    for tensor in expected(&tiny_config()) {
+    for tensor in expected(&Like::Tiny.config()) {
         let found = tensors.iter().find(|found| found["name"] == tensor.name.as_str()).unwrap();
         assert_eq!(found["shape"], json!(tensor.shape), "{}", tensor.name);
         assert_eq!(found["part"], tensor.part.name(), "{}", tensor.name);

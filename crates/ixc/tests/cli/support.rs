@@ -8,12 +8,7 @@ use std::{
     sync::OnceLock,
 };
 
-use ixc_input::{prepare::Geometry, tokenizer::Tokenizer};
-use ixc_model::{
-    Family, ModelConfig,
-    config::{LanguageConfig, PLoraConfig, VisionConfig},
-    init,
-};
+use ixc_model::init::{self, Like};
 use ixc_nn::weights::StoredType;
 use serde_json::Value;
 
@@ -120,39 +115,8 @@ pub(crate) fn photo() -> String {
     text(&fixture("images/rgb_0_640x427.png")).to_owned()
 }
 
-/// Pixels along one side of what the tiny model sees, and the positions a picture takes.
-const SIDE: u32 = 56;
+/// The positions a picture takes in the tiny model.
 pub(crate) const IMAGE_TOKENS: u64 = 16;
-
-/// The configuration of the tiny model: small, but with every part.
-pub(crate) fn tiny_config() -> ModelConfig {
-    let tokenizer = Tokenizer::from_file(&fixture("tokenizer/tokenizer.model")).unwrap();
-    ModelConfig {
-        family: Family::Vl,
-        language: LanguageConfig {
-            vocabulary: tokenizer.vocab_size(),
-            hidden: 64,
-            intermediate: 96,
-            layers: 2,
-            heads: 4,
-            kv_heads: 2,
-            eps: 1e-5,
-            rope_theta: 1e6,
-            positions_max: 4096,
-            rope_dynamic_factor: None,
-        },
-        vision: Some(VisionConfig {
-            width: 64,
-            layers: 2,
-            intermediate: 128,
-            stored_grid: SIDE as usize / ixc_model::config::PATCH,
-            geometry: Geometry::Square { side: SIDE },
-        }),
-        plora: Some(PLoraConfig { ranks: [(8, 2.0); 5] }),
-        gptq: false,
-        text_adapters: Vec::new(),
-    }
-}
 
 /// The tiny model's folder.
 pub(crate) fn tiny() -> &'static str {
@@ -160,7 +124,7 @@ pub(crate) fn tiny() -> &'static str {
     let folder = TINY.get_or_init(|| {
         let folder = fresh("tiny");
         let tokenizer = fixture("tokenizer/tokenizer.model");
-        let (config, dtype) = (tiny_config(), StoredType::Bf16);
+        let (config, dtype) = (Like::Tiny.config(), StoredType::Bf16);
         init::write(&config, dtype, 7, Some(&tokenizer), &folder, &mut |_, _| {
             std::ops::ControlFlow::Continue(())
         })

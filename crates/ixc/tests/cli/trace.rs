@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use crate::support::{IMAGE_TOKENS, ixc, photo, tiny, tiny_config};
+use ixc_model::init::Like;
+
+use crate::support::{IMAGE_TOKENS, ixc, photo, tiny};
 
 #[test]
 fn the_path_is_the_one_that_answers() {
@@ -39,7 +41,7 @@ fn the_path_is_the_one_that_answers() {
         let stage = &stages[names.iter().position(|n| *n == name).unwrap()];
         stage["shape"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).collect()
     };
-    let language = tiny_config().language;
+    let language = Like::Tiny.config().language;
     let (hidden, positions) = (language.hidden as u64, answer["prompt_tokens"].as_u64().unwrap());
     assert_eq!(shape("projector"), [IMAGE_TOKENS, hidden]);
     assert_eq!(shape("splice"), [positions, hidden]);
