@@ -1,6 +1,6 @@
 //! What a conversation has already read: a cache, and the record of what is in it.
 //!
-//! The next question of a conversation begins with all that was said before. [`Past::keep`] cuts the
+//! The next question of a conversation begins with all that was said before. `Past::keep` cuts the
 //! cache back to the longest common beginning, so that only what is new is seen and read. Pictures are
 //! compared pixel by pixel: nothing is reused for a picture that only looks like an earlier one.
 

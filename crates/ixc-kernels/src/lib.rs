@@ -2,11 +2,13 @@
 //!
 //! The only home of `unsafe` in the project. Weights stay in the precision they are stored in
 //! ([`Matrix`]), mapped from their file where that is possible ([`Buffer`]), and are widened to f32
-//! a block of rows at a time while they are multiplied; nothing is ever kept twice.
+//! a block of rows at a time while they are multiplied; nothing is ever kept twice. Attention reads the
+//! cache where it lies.
 //! Deliberately absent: tensors, models, words, pictures.
 
 #![allow(unsafe_code)]
 
+pub mod attention;
 pub mod buffer;
 pub mod map;
 pub mod matmul;

@@ -2,7 +2,7 @@
 //!
 //! `rows` are outputs and `cols` inputs, as PyTorch stores a linear layer's weight. Whatever the
 //! storage, [`Matrix::widen`] yields exactly the float32 numbers that the stored ones stand for, so
-//! every product is the float32 product. Deliberately absent: multiplication itself ([`crate::matmul`]).
+//! every product is the float32 product. Deliberately absent: multiplication itself ([`crate::matmul()`]).
 
 use std::ops::Range;
 
