@@ -17,11 +17,6 @@ impl Embedding {
         Self { table }
     }
 
-    /// The stored table.
-    pub fn table(&self) -> &Matrix {
-        &self.table
-    }
-
     /// The rows of some ids: (ids.len(), width).
     ///
     /// # Errors

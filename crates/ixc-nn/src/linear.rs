@@ -29,11 +29,6 @@ impl Linear {
         Ok(Self { weight, bias })
     }
 
-    /// The stored weight.
-    pub fn weight(&self) -> &Matrix {
-        &self.weight
-    }
-
     /// Multiplies rows: (…, inputs) → (…, outputs).
     ///
     /// # Errors
