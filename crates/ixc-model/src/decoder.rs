@@ -27,6 +27,14 @@ pub struct Sequence<'a> {
     pub cache: Option<&'a mut KvCache>,
 }
 
+/// What stays the same through all blocks of one forward pass.
+struct Pass<'a, 'b> {
+    images: &'a ImageRows,
+    batch: &'a mut [Sequence<'b>],
+    /// Rotary tables of each sequence's new rows.
+    tables: Vec<RopeTables>,
+}
+
 /// Grouped-query attention with rotary positions.
 struct Attention {
     wqkv: PLoraLinear,
@@ -90,12 +98,13 @@ impl Decoder {
             .iter()
             .map(|s| self.rope.tables(s.cache.as_ref().map_or(0, |cache| cache.len()), s.rows))
             .collect::<Result<Vec<_>, _>>()?;
+        let mut pass = Pass { images, batch, tables };
         let mut x = x.clone(); // (n, hidden)
         for (layer, block) in self.blocks.iter().enumerate() {
-            x = block.forward(&x, images, layer, batch, &tables)?;
+            x = block.forward(&x, layer, &mut pass)?;
             observe(Stage::DecoderLayer(layer), &x);
         }
-        for sequence in batch {
+        for sequence in pass.batch {
             if let Some(cache) = &mut sequence.cache {
                 cache.advance(sequence.rows);
             }
@@ -126,45 +135,31 @@ impl Block {
         })
     }
 
-    fn forward(
-        &self,
-        x: &Tensor,
-        images: &ImageRows,
-        layer: usize,
-        batch: &mut [Sequence],
-        tables: &[RopeTables],
-    ) -> Result<Tensor, Error> {
+    fn forward(&self, x: &Tensor, layer: usize, pass: &mut Pass) -> Result<Tensor, Error> {
         let normed = self.attention_norm.forward(x)?;
-        let x = (x + self.attention.forward(&normed, images, layer, batch, tables)?)?;
+        let x = (x + self.attention.forward(&normed, layer, pass)?)?;
         let normed = self.ffn_norm.forward(&x)?;
-        let gate = self.gate.forward(&normed, images)?.silu()?; // (n, inner)
-        let inner = (gate * self.up.forward(&normed, images)?)?;
-        Ok((&x + self.down.forward(&inner, images)?)?)
+        let gate = self.gate.forward(&normed, pass.images)?.silu()?; // (n, inner)
+        let inner = (gate * self.up.forward(&normed, pass.images)?)?;
+        Ok((&x + self.down.forward(&inner, pass.images)?)?)
     }
 }
 
 impl Attention {
-    fn forward(
-        &self,
-        x: &Tensor,
-        images: &ImageRows,
-        layer: usize,
-        batch: &mut [Sequence],
-        tables: &[RopeTables],
-    ) -> Result<Tensor, Error> {
+    fn forward(&self, x: &Tensor, layer: usize, pass: &mut Pass) -> Result<Tensor, Error> {
         let (n, _) = x.dims2()?;
-        let qkv = self.wqkv.forward(x, images)?; // (n, (heads + 2 kv) · d)
+        let qkv = self.wqkv.forward(x, pass.images)?; // (n, (heads + 2 kv) · d)
         let qkv = qkv.reshape((n, self.kv_heads, self.group + 2, self.width))?;
         let mut start = 0;
-        let mut out = Vec::with_capacity(batch.len());
-        for (sequence, tables) in batch.iter_mut().zip(tables) {
+        let mut out = Vec::with_capacity(pass.batch.len());
+        for (sequence, tables) in pass.batch.iter_mut().zip(&pass.tables) {
             let rows = qkv.narrow(0, start, sequence.rows)?; // (t, kv, g + 2, d)
             let cache = sequence.cache.as_mut().map(|cache| cache.layer(layer));
             out.push(self.attend(&rows, cache, tables)?); // (t, heads · d)
             start += sequence.rows;
         }
         let out = if out.len() == 1 { out.swap_remove(0) } else { Tensor::cat(&out, 0)? };
-        Ok(self.wo.forward(&out, images)?)
+        Ok(self.wo.forward(&out, pass.images)?)
     }
 
     /// One sequence: its packed rows, (t, kv, group + 2, d) → (t, heads · d).

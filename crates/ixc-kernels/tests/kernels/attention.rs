@@ -3,17 +3,7 @@
 use ixc_kernels::attention::{Heads, Stretch, attention};
 use proptest::prelude::*;
 
-fn numbers(count: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    (0..count)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 40) as f32 / (1u64 << 22) as f32 - 2.0
-        })
-        .collect()
-}
+use crate::numbers;
 
 /// The slow, obvious attention: keys and values as (position, kv_head, width).
 fn slow(q: &[f32], heads: Heads, k: &[f32], v: &[f32], total: usize, causal: bool) -> Vec<f64> {

@@ -4,6 +4,8 @@ use half::{bf16, f16};
 use ixc_kernels::{Buffer, Gptq, Matrix, matmul};
 use proptest::prelude::*;
 
+use crate::numbers;
+
 /// The slow, obvious product.
 fn slow(x: &[f32], w: &Matrix) -> Vec<f64> {
     let (k, n) = (w.cols(), w.rows());
@@ -27,18 +29,6 @@ fn check(x: &[f32], w: &Matrix) {
     for (f, e) in found.iter().zip(&expected) {
         assert!((f64::from(*f) - e).abs() <= 1e-5 * scale, "{f} against {e} at scale {scale}");
     }
-}
-
-fn numbers(count: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    (0..count)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-        })
-        .collect()
 }
 
 fn gptq(n: usize, k: usize, group: usize, seed: u64) -> Matrix {
