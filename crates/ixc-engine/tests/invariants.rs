@@ -8,9 +8,11 @@ use ixc_engine::{
 use ixc_input::{
     conversation::{Conversation, Role, Turn, parts_from_marked},
     image::Picture,
+    prepare::{Geometry, TileStyle},
     prompt::Segment,
     tokenizer::Markers,
 };
+use ixc_model::{init::Like, stage::unobserved};
 
 fn engine() -> Engine {
     let folder = tempfile::tempdir().unwrap();
@@ -167,6 +169,44 @@ fn a_conversation_with_a_past_equals_one_without() {
             if decoding == Decoding::Greedy {
                 conversation.turns.push(Turn::text(Role::Assistant, reused.text));
             }
+        }
+    }
+}
+
+#[test]
+fn pictures_take_the_positions_that_were_reserved() {
+    for (stored_grid, tiles_max, style) in
+        [(24, 25, TileStyle::Centered), (40, 24, TileStyle::Bottom)]
+    {
+        let tile = stored_grid as u32 * 14;
+        let mut config = Like::Tiny.config();
+        let vision = config.vision.as_mut().unwrap();
+        (vision.stored_grid, vision.layers) = (stored_grid, 1);
+        vision.geometry = Geometry::Tiles { tile, tiles_max, style };
+        let folder = tempfile::tempdir().unwrap();
+        common::write_as(&config, folder.path());
+        let engine = Engine::load(folder.path(), &LoadOptions::default()).unwrap();
+        for (width, height) in [(1, 1), (40, 30), (30, 200), (700, 100)] {
+            let rgb = vec![90; (width * height * 3) as usize];
+            let pictures = vec![Picture::from_rgb(width, height, rgb)];
+            let parts = parts_from_marked("What?", 0, 1).unwrap();
+            let conversation = Conversation { turns: vec![Turn { role: Role::User, parts }] };
+            let request = Request { tiles_max: Some(3), ..Request::new(conversation, pictures) };
+            let seen = engine.prepare(&request).unwrap();
+            let [(pixels, reserved)] = seen.as_slice() else { panic!("one picture") };
+            let rows = engine.model().see(pixels, &mut unobserved).unwrap();
+            assert_eq!(rows.dims(), [*reserved, config.language.hidden], "{width}×{height}");
+            // A lone picture without a place comes first in these families.
+            let first = &engine.layout(&request).unwrap().segments;
+            let image = first.iter().position(|s| matches!(s, Segment::Image { .. })).unwrap();
+            let before: usize = first[..image]
+                .iter()
+                .map(|segment| match segment {
+                    Segment::Text { ids, .. } => ids.len(),
+                    Segment::Image { .. } => 0,
+                })
+                .sum();
+            assert!(before <= 1, "nothing but <s> stands before the picture");
         }
     }
 }

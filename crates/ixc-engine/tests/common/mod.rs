@@ -4,19 +4,22 @@
 
 use std::{ops::ControlFlow, path::Path};
 
-use ixc_model::init::{self, Like};
+use ixc_model::{
+    ModelConfig,
+    init::{self, Like},
+};
 use ixc_nn::weights::StoredType;
 
-/// Writes the model into a folder.
+/// Writes the tiny model into a folder.
 pub fn write(folder: &Path) {
+    write_as(&Like::Tiny.config(), folder);
+}
+
+/// Writes a random model of any configuration into a folder, with the real tokenizer.
+pub fn write_as(config: &ModelConfig, folder: &Path) {
     let tokenizer = ixc_goldens::fixtures().join("tokenizer/tokenizer.model");
-    init::write(
-        &Like::Tiny.config(),
-        StoredType::Bf16,
-        3,
-        Some(&tokenizer),
-        folder,
-        &mut |_, _| ControlFlow::Continue(()),
-    )
+    init::write(config, StoredType::Bf16, 3, Some(&tokenizer), folder, &mut |_, _| {
+        ControlFlow::Continue(())
+    })
     .unwrap();
 }
