@@ -1,10 +1,11 @@
 //! The stream of events that answers a request.
 //!
 //! An [`Answering`] is an iterator: each call does the next piece of work and says what came of it.
-//! Dropping it cancels the answer. Text comes in whole characters; the pieces joined equal the
+//! Dropping it cancels the answer; [`Answering::stop_when`] reaches into a step that takes long. Text comes in whole characters; the pieces joined equal the
 //! decoding of all ids.
 
 use std::{
+    ops::ControlFlow,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -15,7 +16,7 @@ use ixc_input::{
     prompt::Prompt,
     text_stream::{Spacing, TextStream},
 };
-use ixc_model::stage::unobserved;
+use ixc_model::{Stage, stage::unobserved};
 
 use crate::{
     Engine, Error, Past,
@@ -120,6 +121,8 @@ pub struct Answering<'a> {
     answer: String,
     ids: Vec<u32>,
     timings: Timings,
+    /// Asked between two stages of the model whether to stop.
+    stop: Option<&'a dyn Fn() -> bool>,
     state: State,
 }
 
@@ -182,8 +185,15 @@ impl<'a> Answering<'a> {
             answer: String::new(),
             ids: Vec::new(),
             timings: Timings::default(),
+            stop: None,
             state: State::Seeing,
         }
+    }
+
+    /// Asks `stop` between any two stages of the model, also within a long step; when it says yes, the
+    /// events end without [`Event::End`].
+    pub fn stop_when(self, stop: &'a dyn Fn() -> bool) -> Self {
+        Self { stop: Some(stop), ..self }
     }
 
     /// Positions the prompt takes.
@@ -233,14 +243,14 @@ impl<'a> Answering<'a> {
             self.state = State::Reading(Reading::new(spliced));
             return Ok(None);
         };
-        self.features.push(model.see(pixels, &mut unobserved)?);
+        self.features.push(model.see(pixels, &mut stopper(self.stop))?);
         self.state = State::Seeing;
         Ok(Some(Event::Seen { image, of: self.unseen.len() }))
     }
 
     fn read(&mut self, mut reading: Reading) -> Result<Event, Error> {
         let (model, cache) = (self.engine.model(), &mut self.past.get().cache);
-        let scores = reading.step(model, cache, PREFILL_ROWS, &mut unobserved)?;
+        let scores = reading.step(model, cache, PREFILL_ROWS, &mut stopper(self.stop))?;
         let positions = self.reused_positions + reading.done();
         let stops = self.engine.special().stops();
         self.state = match (scores, self.decoding) {
@@ -334,12 +344,25 @@ impl<'a> Answering<'a> {
     }
 }
 
+/// An observer that breaks off as soon as it is told to.
+fn stopper(stop: Option<&dyn Fn() -> bool>) -> impl FnMut(Stage, &Tensor) -> ControlFlow<()> {
+    move |_, _| match stop {
+        Some(stop) if stop() => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    }
+}
+
 impl Iterator for Answering<'_> {
     type Item = Result<Event, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
         while !matches!(self.state, State::Done) {
+            if self.stop.is_some_and(|stop| stop()) {
+                self.state = State::Done;
+                return None;
+            }
             match self.step() {
+                Err(Error::Model(ixc_model::Error::Cancelled)) => return None,
                 Ok(Some(event)) => return Some(Ok(event)),
                 Ok(None) => {}
                 Err(error) => return Some(Err(error)),

@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::cell::Cell;
+
 use ixc_engine::{
     Answer, Decoding, Engine, Event, LoadOptions, Request, beam::Beams, sample::Sampling,
 };
@@ -208,5 +210,38 @@ fn pictures_take_the_positions_that_were_reserved() {
                 .sum();
             assert!(before <= 1, "nothing but <s> stands before the picture");
         }
+    }
+}
+
+#[test]
+fn a_stop_reaches_into_a_step_and_leaves_a_sound_past() {
+    let engine = engine();
+    let pictures = vec![Picture::from_rgb(56, 56, vec![77; 56 * 56 * 3])];
+    let parts = parts_from_marked("What is this?", 0, 1).unwrap();
+    let conversation = Conversation { turns: vec![Turn { role: Role::User, parts }] };
+    let request = Request {
+        decoding: Decoding::Greedy,
+        max_new_tokens: 6,
+        ..Request::new(conversation, pictures)
+    };
+    let whole = run(&engine, &request).1.ids;
+    // Broken off after so many questions whether to stop: while looking, reading, or speaking.
+    for patience in 0..30 {
+        let asked = Cell::new(0);
+        let stop = || {
+            asked.set(asked.get() + 1);
+            asked.get() > patience
+        };
+        let mut past = engine.past();
+        let stopped = engine.answer_after(&request, &mut past).unwrap().stop_when(&stop);
+        let events: Vec<Event> = stopped.map(|event| event.unwrap()).collect();
+        let ended = matches!(events.last(), Some(Event::End(_)));
+        assert_eq!(ended, asked.get() <= patience, "stopped as soon as it was told to");
+        let again = engine.answer_after(&request, &mut past).unwrap();
+        let ids = again.filter_map(|event| match event.unwrap() {
+            Event::End(answer) => Some(answer.ids),
+            _ => None,
+        });
+        assert_eq!(ids.last().unwrap(), whole, "after patience {patience}");
     }
 }

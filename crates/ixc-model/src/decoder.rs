@@ -16,7 +16,7 @@ use ixc_nn::{
 use crate::{
     Error, ModelConfig,
     load::Weights,
-    stage::{Observer, Stage},
+    stage::{Observer, Stage, report},
 };
 
 /// One sequence's share of a batch: its new rows, and what came before them.
@@ -102,7 +102,7 @@ impl Decoder {
         let mut x = x.clone(); // (n, hidden)
         for (layer, block) in self.blocks.iter().enumerate() {
             x = block.forward(&x, layer, &mut pass)?;
-            observe(Stage::DecoderLayer(layer), &x);
+            report(observe, Stage::DecoderLayer(layer), &x)?;
         }
         for sequence in pass.batch {
             if let Some(cache) = &mut sequence.cache {
@@ -110,7 +110,7 @@ impl Decoder {
             }
         }
         let x = self.norm.forward(&x)?;
-        observe(Stage::DecoderOutput, &x);
+        report(observe, Stage::DecoderOutput, &x)?;
         Ok(x)
     }
 }

@@ -60,7 +60,7 @@ pub enum Error {
         count: usize,
     },
     /// The caller broke off.
-    #[error("stopped before it was complete; nothing was kept")]
+    #[error("stopped before it was complete")]
     Cancelled,
     /// A model without a tower was shown a picture.
     #[error(

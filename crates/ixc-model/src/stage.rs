@@ -1,8 +1,13 @@
 //! The stations of the main path, by name: what a trace prints and what the goldens compare.
 //!
-//! A forward pass reports each value as it is made to an [`Observer`]; observing changes nothing.
+//! A forward pass reports each value as it is made to an [`Observer`]; observing changes nothing, but
+//! an observer may break the pass off, which is how a long one is stopped between two stages.
+
+use std::ops::ControlFlow;
 
 use candle_core::Tensor;
+
+use crate::Error;
 
 /// One station.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,8 +62,28 @@ impl Stage {
     }
 }
 
-/// Sees each stage's value as it is made.
-pub type Observer<'a> = dyn FnMut(Stage, &Tensor) + 'a;
+/// Sees each stage's value as it is made, and says whether to go on.
+pub type Observer<'a> = dyn FnMut(Stage, &Tensor) -> ControlFlow<()> + 'a;
 
 /// The observer that looks away.
-pub fn unobserved(_: Stage, _: &Tensor) {}
+pub fn unobserved(_: Stage, _: &Tensor) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+/// An observer that only looks.
+pub fn watching(
+    mut see: impl FnMut(Stage, &Tensor),
+) -> impl FnMut(Stage, &Tensor) -> ControlFlow<()> {
+    move |stage, value| {
+        see(stage, value);
+        ControlFlow::Continue(())
+    }
+}
+
+/// Tells the observer; breaking off becomes [`Error::Cancelled`].
+pub(crate) fn report(observe: &mut Observer, stage: Stage, value: &Tensor) -> Result<(), Error> {
+    match observe(stage, value) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(Error::Cancelled),
+    }
+}

@@ -13,7 +13,7 @@ use crate::{
     Error,
     config::{PATCH, VisionConfig},
     load::Weights,
-    stage::{Observer, Stage},
+    stage::{Observer, Stage, report},
 };
 
 /// Views taken through the tower together: bounds the activations of a picture of many tiles.
@@ -79,7 +79,7 @@ impl Tower {
             features.push(self.forward_few(&pixels, observe)?);
         }
         let features = Tensor::cat(&features, 0)?; // (views, grid², C)
-        observe(Stage::TowerOutput, &features);
+        report(observe, Stage::TowerOutput, &features)?;
         Ok(features)
     }
 
@@ -90,10 +90,10 @@ impl Tower {
         let class = self.class.broadcast_as((views, 1, width))?; // (v, 1, C)
         let mut x = Tensor::cat(&[&class, &patches], 1)?.broadcast_add(&self.positions)?;
         x = self.norm.forward(&x)?; // (v, 1 + grid², C)
-        observe(Stage::TowerInput, &x);
+        report(observe, Stage::TowerInput, &x)?;
         for (layer, block) in self.blocks.iter().enumerate() {
             x = block.forward(&x)?;
-            observe(Stage::TowerLayer(layer), &x);
+            report(observe, Stage::TowerLayer(layer), &x)?;
         }
         Ok(x.narrow(1, 1, self.grid * self.grid)?)
     }

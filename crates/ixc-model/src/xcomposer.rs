@@ -24,7 +24,7 @@ use crate::{
     decoder::{Decoder, Sequence},
     load::{Weights, check_complete},
     splice::{Spliced, splice},
-    stage::{Observer, Stage},
+    stage::{Observer, Stage, report},
     tensors, tiles,
     vision::Tower,
 };
@@ -99,7 +99,7 @@ impl XComposer {
         observe: &mut Observer,
     ) -> Result<Spliced, Error> {
         let spliced = splice(prompt, features, &self.words)?;
-        observe(Stage::Splice, &spliced.embeddings);
+        report(observe, Stage::Splice, &spliced.embeddings)?;
         Ok(spliced)
     }
 
@@ -131,7 +131,7 @@ impl XComposer {
     /// When the rows are not of the model's width.
     pub fn logits(&self, rows: &Tensor, observe: &mut Observer) -> Result<Tensor, Error> {
         let logits = self.output.forward(rows)?;
-        observe(Stage::Logits, &logits);
+        report(observe, Stage::Logits, &logits)?;
         Ok(logits)
     }
 }
@@ -173,14 +173,14 @@ impl Eye {
                 let features = self.tower.forward(&views.pixels, observe)?;
                 let merged =
                     tiles::merge(&features, views.rows, views.columns, newline, separator)?;
-                observe(Stage::TilesMerged, &merged);
+                report(observe, Stage::TilesMerged, &merged)?;
                 merged // (tokens, 4 C)
             }
             _ => self.tower.forward(&picture.unsqueeze(0)?, observe)?.squeeze(0)?, // (tokens, C)
         };
         let inner = self.projector[0].forward(&rows)?.gelu_erf()?; // (tokens, hidden)
         let seen = self.projector[1].forward(&inner)?;
-        observe(Stage::Projector, &seen);
+        report(observe, Stage::Projector, &seen)?;
         Ok(seen)
     }
 }

@@ -12,8 +12,14 @@ use ixc_input::{
     prompt::{Prompt, Segment},
 };
 use ixc_model::{
-    ModelConfig, Stage, XComposer, decoder::Sequence, load::Weights, shapes::Shapes,
-    stage::unobserved, tensors::TOWER, vision::resize_positions, xcomposer::Eye,
+    ModelConfig, Stage, XComposer,
+    decoder::Sequence,
+    load::Weights,
+    shapes::Shapes,
+    stage::{unobserved, watching},
+    tensors::TOWER,
+    vision::resize_positions,
+    xcomposer::Eye,
 };
 use ixc_nn::{
     interpolate::bicubic,
@@ -81,7 +87,7 @@ fn tower_and_projector() {
             let model = load(&form);
             let pictures = &expected["pixel_values"];
             for image in 0..pictures.shape[0] {
-                let mut observe = |stage: Stage, value: &Tensor| {
+                let mut observe = watching(|stage: Stage, value: &Tensor| {
                     let name = match stage {
                         Stage::TowerInput => "vision.hidden.0".to_string(),
                         Stage::TowerLayer(layer) => format!("vision.hidden.{}", layer + 1),
@@ -100,7 +106,7 @@ fn tower_and_projector() {
                         &values(value),
                         &one,
                     );
-                };
+                });
                 model.see(&pixels(pictures, image), &mut observe).unwrap();
             }
         }
@@ -160,8 +166,9 @@ fn check_run(
     model: &XComposer,
     prompt: &Prompt,
     features: &[Tensor],
-    mut see: impl FnMut(Stage, &Tensor),
+    see: impl FnMut(Stage, &Tensor),
 ) {
+    let mut see = watching(see);
     let spliced = model.splice(prompt, features, &mut see).unwrap();
     let rows = spliced.embeddings.dim(0).unwrap();
     let mut batch = [Sequence { rows, cache: None }];
@@ -176,8 +183,10 @@ fn gptq_logits() {
         for form in forms {
             let model = load(&form);
             assert!(model.config().gptq);
-            let features =
-                [model.see(&pixels(&expected["pixel_values"], 0), &mut unobserved).unwrap()];
+            let pictures = &expected["pixel_values"];
+            let features: Vec<Tensor> = (0..pictures.shape[0])
+                .map(|image| model.see(&pixels(pictures, image), &mut unobserved).unwrap())
+                .collect();
             let ids = expected["input_ids"].i64();
             let rows = features[0].dim(0).unwrap();
             check_run(&model, &prompt(&ids, rows), &features, |stage, value| {
@@ -207,7 +216,7 @@ fn high_resolution_towers() {
         for (case, about) in about["cases"].as_array().unwrap().iter().enumerate() {
             let mut picture = pixels(&expected[&format!("case{case}.pixel_values_times8")], 0);
             picture.data.iter_mut().for_each(|value| *value /= 8.0);
-            let mut observe = |stage: Stage, value: &Tensor| {
+            let mut observe = watching(|stage: Stage, value: &Tensor| {
                 let part = match stage {
                     Stage::TilesMerged => "merged",
                     Stage::Projector => "projected",
@@ -219,7 +228,7 @@ fn high_resolution_towers() {
                     &values(value),
                     &expected[&name],
                 );
-            };
+            });
             let rows = eye.forward(&picture, &mut observe).unwrap();
             assert_eq!(rows.dim(0).unwrap() as u64, about["tokens"].as_u64().unwrap());
         }

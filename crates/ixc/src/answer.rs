@@ -19,7 +19,7 @@ pub(crate) struct Told {
     pub(crate) answer: Option<Answer>,
 }
 
-/// Answers a request; asks `stop` between any two steps whether to go on.
+/// Answers a request; asks `stop` between any two stages of the model.
 pub(crate) fn tell(
     engine: &Engine,
     request: &Request,
@@ -27,7 +27,7 @@ pub(crate) fn tell(
     sink: &mut dyn FnMut(&str) -> Result<(), Failure>,
     stop: &dyn Fn() -> bool,
 ) -> Result<Told, Failure> {
-    let mut events = engine.answer_after(request, past).map_err(refusal)?;
+    let mut events = engine.answer_after(request, past).map_err(refusal)?.stop_when(stop);
     let mut text = String::new();
     let mut answer = None;
     let positions = events.prompt_positions();
@@ -53,9 +53,6 @@ pub(crate) fn tell(
                 text.push_str(&piece);
             }
             Event::End(whole) => answer = Some(whole),
-        }
-        if stop() {
-            break;
         }
     }
     Ok(Told { text, answer })

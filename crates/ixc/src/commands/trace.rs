@@ -16,7 +16,7 @@ use ixc_input::{
     image::{Orientation, load},
     text_stream::{Spacing, TextStream},
 };
-use ixc_model::Stage;
+use ixc_model::{Stage, stage::watching};
 use ixc_nn::cache::KvCache;
 use serde::Serialize;
 
@@ -192,23 +192,31 @@ fn follow(
     let broken = Failure::of::<ixc_model::Error>(Exit::Model);
     let mut features = Vec::with_capacity(pixels.len());
     for (pixels, _) in &pixels {
-        let seen = model.see(pixels, &mut |stage, value| {
-            let dtype = (value.dtype().as_str(), value.dtype().size_in_bytes());
-            trace.add(stage.name(), stage.file(), value.dims(), dtype);
-        });
+        let seen = model.see(
+            pixels,
+            &mut watching(|stage, value| {
+                let dtype = (value.dtype().as_str(), value.dtype().size_in_bytes());
+                trace.add(stage.name(), stage.file(), value.dims(), dtype);
+            }),
+        );
         features.push(seen.map_err(&broken)?);
     }
-    let spliced = model.splice(&prompt, &features, &mut |stage, value| {
-        let dtype = (value.dtype().as_str(), value.dtype().size_in_bytes());
-        trace.add(stage.name(), stage.file(), value.dims(), dtype);
-    });
+    let spliced = model.splice(
+        &prompt,
+        &features,
+        &mut watching(|stage, value| {
+            let dtype = (value.dtype().as_str(), value.dtype().size_in_bytes());
+            trace.add(stage.name(), stage.file(), value.dims(), dtype);
+        }),
+    );
     let mut reading = Reading::new(spliced.map_err(broken)?);
     let mut cache = model.cache();
     let scores = loop {
-        let step = reading.step(model, &mut cache, PREFILL_ROWS, &mut |stage, value| {
+        let mut observe = watching(|stage, value| {
             let dtype = (value.dtype().as_str(), value.dtype().size_in_bytes());
             trace.add_chunk(stage, value.dims(), dtype);
         });
+        let step = reading.step(model, &mut cache, PREFILL_ROWS, &mut observe);
         if let Some(scores) = step.map_err(Failure::of(Exit::Model))? {
             break scores;
         }
