@@ -1,6 +1,6 @@
 //! Reading a prompt and finding the words that follow it. Ids in, ids out.
 //!
-//! [`read`] runs the prompt through the decoder in chunks; [`Speaker`] then yields one word at a time;
+//! [`Reading`] runs the prompt through the decoder in chunks; [`Speaker`] then yields one word at a time;
 //! [`BeamSpeaker`] runs beams. The published stack starts its record of ids with one `<s>` when the prompt
 //! holds images, and with the prompt's ids when it is text alone: see [`history`].
 
@@ -19,7 +19,6 @@ use ixc_nn::cache::KvCache;
 use crate::{
     Error,
     beam::{Beams, Found, Search},
-    limits::PREFILL_ROWS,
     request::Decoding,
     sample::{Sampler, argmax, penalise},
 };
@@ -86,19 +85,6 @@ impl Reading {
         }
         let last = hidden.narrow(0, count - 1, 1).map_err(ixc_model::Error::from)?; // (1, hidden)
         Ok(scores(model, &last, observe)?.pop())
-    }
-}
-
-/// Reads a whole prompt; returns the scores of the first word.
-///
-/// # Errors
-/// When the model refuses the rows.
-pub fn read(model: &XComposer, spliced: Spliced, cache: &mut KvCache) -> Result<Vec<f32>, Error> {
-    let mut reading = Reading::new(spliced);
-    loop {
-        if let Some(scores) = reading.step(model, cache, PREFILL_ROWS, &mut unobserved)? {
-            return Ok(scores);
-        }
     }
 }
 

@@ -2,70 +2,28 @@
 //!
 //! Numbers of new words, prompts, pictures and options are read from the files.
 
+#[path = "../../ixc-model/tests/golden/mod.rs"]
+mod golden;
+
 use std::path::Path;
 
 use candle_core::Tensor;
+use golden::{load, prompt, see};
 use ixc_engine::{
     Decoding, Engine, Event, LoadOptions, Request,
     beam::{Beams, Found},
-    generate::{BeamSpeaker, Speaker, Word, history, read},
+    generate::{BeamSpeaker, Reading, Speaker, Word, history},
     sample::{self, Sampling},
 };
-use ixc_goldens::{Expected, folders, full, json, tensors, weight_files};
+use ixc_goldens::{folders, full, json, tensors, weight_files};
 use ixc_input::{
     conversation::{Conversation, Role, Turn, count_markers, parts_from_marked},
     image::{self, Orientation},
-    prepare::{Grid, Pixels},
-    prompt::{Prompt, Segment},
+    prompt::Prompt,
     tokenizer::Markers,
 };
-use ixc_model::{ModelConfig, XComposer, stage::unobserved};
-use ixc_nn::weights::{Checkpoint, Keep};
+use ixc_model::{XComposer, stage::unobserved};
 use serde_json::Value;
-
-fn load(folder: &Path) -> XComposer {
-    // The rungs below compare all forms; one is enough here.
-    let forms = weight_files(folder);
-    let checkpoint = Checkpoint::open(&forms[0]).unwrap();
-    let config = ModelConfig::read(folder, &checkpoint).unwrap();
-    XComposer::load(config, &checkpoint, Keep::Stored).unwrap()
-}
-
-/// The pictures of a (n, 3, h, w) expectation, seen.
-fn see(model: &XComposer, all: &Expected) -> Vec<Tensor> {
-    let &[count, channels, height, width] = all.shape.as_slice() else { panic!("(n, 3, h, w)") };
-    let size = channels * height * width;
-    let data = all.f32();
-    (0..count)
-        .map(|index| {
-            let pixels = Pixels {
-                width: width as u32,
-                height: height as u32,
-                grid: Grid { rows: 1, columns: 1 },
-                data: data[index * size..(index + 1) * size].to_vec(),
-            };
-            model.see(&pixels, &mut unobserved).unwrap()
-        })
-        .collect()
-}
-
-/// A prompt from ids in which runs of −1 are image rows.
-fn prompt(ids: &[i64], rows_per_image: usize) -> Prompt {
-    let mut segments = Vec::new();
-    let mut image = 0;
-    for run in ids.chunk_by(|a, b| (*a < 0) == (*b < 0)) {
-        if run[0] >= 0 {
-            let ids = run.iter().map(|&id| id as u32).collect();
-            segments.push(Segment::Text { ids, learned: false });
-            continue;
-        }
-        for _ in 0..run.len() / rows_per_image {
-            segments.push(Segment::Image { index: image });
-            image += 1;
-        }
-    }
-    Prompt { segments }
-}
 
 /// Generates from a prompt with the options of a golden entry; returns ids as the reference prints
 /// them: the seed first, the stop last.
@@ -84,7 +42,13 @@ fn generate(
     let said = history(prompt, BOS);
     let spliced = model.splice(prompt, features, &mut unobserved).unwrap();
     let mut cache = model.cache();
-    let scores = read(model, spliced, &mut cache).unwrap();
+    let mut reading = Reading::new(spliced);
+    let scores = loop {
+        // Chunks far smaller than a request's: they change nothing.
+        if let Some(scores) = reading.step(model, &mut cache, 16, &mut unobserved).unwrap() {
+            break scores;
+        }
+    };
     let mut ids = vec![BOS];
     if beams > 1 {
         let beams = Beams { count: beams, length_penalty: number("length_penalty", 1.0) as f32 };
@@ -121,7 +85,7 @@ fn ids(value: &Value) -> Vec<u32> {
 fn generated_ids() {
     let mut entries = 0;
     for folder in folders("tiny-vl") {
-        let model = load(&folder);
+        let model = load(&weight_files(&folder)[0]);
         let expected = tensors(&folder.join("expected.safetensors"));
         let about = json(&folder.join("expected.json"));
         let features = see(&model, &expected["pixel_values"]);
@@ -144,7 +108,7 @@ fn generated_ids() {
 #[test]
 fn gptq_greedy() {
     for folder in folders("tiny-gptq") {
-        let model = load(&folder);
+        let model = load(&weight_files(&folder)[0]);
         let expected = tensors(&folder.join("expected.safetensors"));
         let greedy = ids(&json(&folder.join("expected.json"))["greedy"]);
         let features = see(&model, &expected["pixel_values"]);

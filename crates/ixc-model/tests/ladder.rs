@@ -3,16 +3,16 @@
 //! Every folder of a form is climbed, in the fixtures and in the full goldens; sizes, ranks, layers
 //! and images are read from the files.
 
-use std::path::{Path, PathBuf};
+mod golden;
+
+use std::path::PathBuf;
 
 use candle_core::{Device, Tensor};
+use golden::{load, pixels, prompt, see};
 use ixc_goldens::{Expected, assert_close, folders, json, tensors, weight_files};
-use ixc_input::{
-    prepare::{Geometry, Grid, Pixels},
-    prompt::{Prompt, Segment},
-};
+use ixc_input::{prepare::Geometry, prompt::Prompt};
 use ixc_model::{
-    ModelConfig, Stage, XComposer,
+    Stage, XComposer,
     decoder::Sequence,
     load::Weights,
     shapes::Shapes,
@@ -38,45 +38,8 @@ fn models(name: &str) -> Vec<(PathBuf, Vec<PathBuf>)> {
         .collect()
 }
 
-fn load(form: &Path) -> XComposer {
-    let checkpoint = Checkpoint::open(form).unwrap();
-    let config = ModelConfig::read(form.parent().unwrap(), &checkpoint).unwrap();
-    XComposer::load(config, &checkpoint, Keep::Stored).unwrap()
-}
-
 fn values(tensor: &Tensor) -> Vec<f32> {
     tensor.flatten_all().unwrap().to_vec1().unwrap()
-}
-
-/// Picture `index` of a (n, 3, h, w) expectation, as prepared pixels of one tile or square.
-fn pixels(all: &Expected, index: usize) -> Pixels {
-    let &[_, channels, height, width] = all.shape.as_slice() else { panic!("(n, 3, h, w)") };
-    let size = channels * height * width;
-    Pixels {
-        width: width as u32,
-        height: height as u32,
-        grid: Grid { rows: 1, columns: 1 },
-        data: all.f32()[index * size..(index + 1) * size].to_vec(),
-    }
-}
-
-/// A prompt from ids in which runs of −1 are image rows; runs longer than one image hold several.
-fn prompt(ids: &[i64], rows_per_image: usize) -> Prompt {
-    let mut segments = Vec::new();
-    let mut image = 0;
-    for run in ids.chunk_by(|a, b| (*a < 0) == (*b < 0)) {
-        if run[0] >= 0 {
-            let ids = run.iter().map(|&id| id as u32).collect();
-            segments.push(Segment::Text { ids, learned: false });
-            continue;
-        }
-        assert_eq!(run.len() % rows_per_image, 0, "whole images");
-        for _ in 0..run.len() / rows_per_image {
-            segments.push(Segment::Image { index: image });
-            image += 1;
-        }
-    }
-    Prompt { segments }
 }
 
 #[test]
@@ -120,9 +83,7 @@ fn decoder_layers_and_logits() {
         for form in forms {
             let model = load(&form);
             let pictures = &expected["pixel_values"];
-            let features: Vec<Tensor> = (0..pictures.shape[0])
-                .map(|image| model.see(&pixels(pictures, image), &mut unobserved).unwrap())
-                .collect();
+            let features = see(&model, pictures);
             for run in ["text", "inter"] {
                 let ids = expected[&format!("{run}.input_ids")].i64();
                 let rows_per_image = features[0].dim(0).unwrap();
@@ -184,9 +145,7 @@ fn gptq_logits() {
             let model = load(&form);
             assert!(model.config().gptq);
             let pictures = &expected["pixel_values"];
-            let features: Vec<Tensor> = (0..pictures.shape[0])
-                .map(|image| model.see(&pixels(pictures, image), &mut unobserved).unwrap())
-                .collect();
+            let features = see(&model, pictures);
             let ids = expected["input_ids"].i64();
             let rows = features[0].dim(0).unwrap();
             check_run(&model, &prompt(&ids, rows), &features, |stage, value| {
