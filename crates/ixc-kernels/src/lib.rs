@@ -10,10 +10,11 @@
 
 pub mod attention;
 pub mod buffer;
+pub mod cpu;
 pub mod map;
 pub mod matmul;
-
 pub mod matrix;
+pub mod pool;
 
 pub use buffer::Buffer;
 pub use map::MappedFile;

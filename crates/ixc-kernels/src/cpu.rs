@@ -1,0 +1,96 @@
+//! Which instructions this processor has: the one place where they are asked for.
+//!
+//! Every kernel has a portable form; the wider ones are chosen here at run time, so one binary serves
+//! all machines. [`limit`] takes the wider ones away, which is how tests and benchmarks see each path.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// A set of instructions that kernels are written for, narrowest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Path {
+    /// Plain Rust, whatever the compiler makes of it.
+    Portable,
+    /// Arm's 128-bit vectors.
+    Neon,
+    /// x86 with 256-bit vectors: AVX2, FMA and F16C.
+    Avx2,
+    /// x86 with 512-bit vectors and 8-bit dot products: AVX-512 F, BW, DQ, VL, VBMI and VNNI.
+    Avx512,
+    /// As above, with bfloat16 dot products.
+    Avx512Bf16,
+}
+
+/// All paths, narrowest first.
+const ALL: [Path; 5] = [Path::Portable, Path::Neon, Path::Avx2, Path::Avx512, Path::Avx512Bf16];
+
+impl Path {
+    /// Whether this processor can take the path.
+    pub fn is_available(self) -> bool {
+        match self {
+            Self::Portable => true,
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => std::arch::is_aarch64_feature_detected!("neon"),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => {
+                is_x86_feature_detected!("avx2")
+                    && is_x86_feature_detected!("fma")
+                    && is_x86_feature_detected!("f16c")
+            }
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => {
+                Self::Avx2.is_available()
+                    && is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("avx512vbmi")
+                    && is_x86_feature_detected!("avx512vnni")
+            }
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Bf16 => {
+                Self::Avx512.is_available() && is_x86_feature_detected!("avx512bf16")
+            }
+            #[allow(unreachable_patterns)] // the other architecture's paths
+            _ => false,
+        }
+    }
+
+    /// Every path that this processor can take, narrowest first.
+    pub fn available() -> impl Iterator<Item = Self> {
+        ALL.into_iter().filter(|path| path.is_available())
+    }
+
+    /// Its name in reports and flags.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            Self::Neon => "neon",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+            Self::Avx512Bf16 => "avx512bf16",
+        }
+    }
+}
+
+/// One more than the chosen path's number; 0 before the first question.
+static CHOSEN: AtomicU8 = AtomicU8::new(0);
+
+/// The widest path that this processor has and [`limit`] allows.
+pub fn path() -> Path {
+    match CHOSEN.load(Ordering::Relaxed) {
+        0 => {
+            let widest = Path::available().last().unwrap_or(Path::Portable);
+            CHOSEN.store(widest as u8 + 1, Ordering::Relaxed);
+            widest
+        }
+        chosen => ALL[usize::from(chosen) - 1],
+    }
+}
+
+/// Takes no path wider than this one from now on; returns the path in use. For the whole process: products
+/// that run meanwhile may take either.
+pub fn limit(widest: Path) -> Path {
+    let path = Path::available().filter(|path| *path <= widest).last().unwrap_or(Path::Portable);
+    CHOSEN.store(path as u8 + 1, Ordering::Relaxed);
+    path
+}
