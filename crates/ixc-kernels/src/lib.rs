@@ -8,6 +8,7 @@
 
 #![allow(unsafe_code)]
 
+pub mod arithmetic;
 pub mod attention;
 pub mod buffer;
 pub mod cpu;
@@ -16,6 +17,7 @@ pub mod matmul;
 pub mod matrix;
 pub mod pool;
 
+pub use arithmetic::Arithmetic;
 pub use buffer::Buffer;
 pub use map::MappedFile;
 
