@@ -15,9 +15,11 @@ pub mod map;
 pub mod matmul;
 pub mod matrix;
 pub mod pool;
+pub mod quant;
 
 pub use buffer::Buffer;
 pub use map::MappedFile;
 
 pub use matmul::matmul;
 pub use matrix::{Gptq, Matrix};
+pub use quant::Quant;
