@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use half::{bf16, f16, slice::HalfFloatSliceExt};
 
-use crate::Buffer;
+use crate::{Buffer, Quant};
 
 /// A matrix of `rows` × `cols` numbers.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ enum Storage {
     Bf16(Buffer),
     F16(Buffer),
     Gptq(Gptq),
+    /// Rows of whole blocks, one behind the other.
+    Blocks(Quant, Buffer),
 }
 
 /// GPTQ's 4-bit storage: eight values in an int32 along the inputs, a scale and a zero point for
@@ -73,6 +75,12 @@ impl Matrix {
         Self { rows, cols, storage: Storage::Gptq(gptq) }
     }
 
+    /// A matrix in quantised blocks; `cols` is a whole number of them.
+    pub fn blocks(quant: Quant, rows: usize, cols: usize, buffer: Buffer) -> Self {
+        assert_eq!(buffer.bytes().len(), rows * quant.row_bytes(cols));
+        Self { rows, cols, storage: Storage::Blocks(quant, buffer) }
+    }
+
     /// How many outputs.
     pub fn rows(&self) -> usize {
         self.rows
@@ -90,15 +98,17 @@ impl Matrix {
             Storage::Bf16(_) => "bf16",
             Storage::F16(_) => "f16",
             Storage::Gptq(_) => "gptq-4bit",
+            Storage::Blocks(quant, _) => quant.name(),
         }
     }
 
     /// How many bytes a product reads: what decoding streams for each word.
     pub fn bytes(&self) -> usize {
         match &self.storage {
-            Storage::F32(buffer) | Storage::Bf16(buffer) | Storage::F16(buffer) => {
-                buffer.bytes().len()
-            }
+            Storage::F32(buffer)
+            | Storage::Bf16(buffer)
+            | Storage::F16(buffer)
+            | Storage::Blocks(_, buffer) => buffer.bytes().len(),
             Storage::Gptq(gptq) => {
                 gptq.qweight.bytes().len() + gptq.qzeros.bytes().len() + gptq.scales.bytes().len()
             }
@@ -109,6 +119,14 @@ impl Matrix {
     pub(crate) fn as_f32(&self) -> Option<&[f32]> {
         match &self.storage {
             Storage::F32(buffer) => Some(buffer.numbers()),
+            _ => None,
+        }
+    }
+
+    /// The type and bytes of quantised rows, when that is how they are stored.
+    pub fn as_blocks(&self) -> Option<(Quant, &[u8])> {
+        match &self.storage {
+            Storage::Blocks(quant, buffer) => Some((*quant, buffer.bytes())),
             _ => None,
         }
     }
@@ -135,6 +153,11 @@ impl Matrix {
                 values.convert_to_f32_slice(out);
             }
             Storage::Gptq(gptq) => gptq.widen(self.rows, self.cols, rows, out),
+            Storage::Blocks(quant, buffer) => {
+                let row_bytes = quant.row_bytes(self.cols);
+                let span = rows.start * row_bytes..rows.end * row_bytes;
+                quant.dequantise(&buffer.bytes()[span], out);
+            }
         }
     }
 }
