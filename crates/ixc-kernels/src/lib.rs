@@ -16,6 +16,7 @@ pub mod map;
 pub mod matmul;
 pub mod matrix;
 pub mod pool;
+pub mod product;
 pub mod quant;
 
 pub use arithmetic::Arithmetic;
