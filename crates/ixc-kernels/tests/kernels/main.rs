@@ -1,7 +1,10 @@
 //! Every kernel against its slow, obvious twin.
 
 mod attention;
+mod elementwise;
+mod heads;
 mod matmul;
+mod norm;
 mod pool;
 mod quant;
 
