@@ -10,6 +10,7 @@ use crate::{
     attention::Heads,
     elementwise::rows_of_part,
     pool::{Shared, run},
+    recycle::floats,
 };
 
 /// Cosines and sines of each row's position, both (rows, width / 2).
@@ -44,7 +45,7 @@ pub fn rope_split(rows: &[f32], heads: Heads, angles: Angles) -> Split {
     assert!(width.is_multiple_of(2) && rows.len() == count * packed, "rows of {packed} numbers");
     assert!(angles.cos.len() == count * width / 2 && angles.sin.len() == angles.cos.len());
     let keys = kv_heads * count * width;
-    let mut split = Split { q: vec![0.0; keys * group], k: vec![0.0; keys], v: vec![0.0; keys] };
+    let mut split = Split { q: floats(keys * group), k: floats(keys), v: floats(keys) };
     let (q, k, v) =
         (Shared::new(&mut split.q), Shared::new(&mut split.k), Shared::new(&mut split.v));
     by_rows(count, packed, |row| {
@@ -81,7 +82,7 @@ pub fn split_heads(x: &[f32], heads: usize, width: usize) -> Vec<f32> {
     let packed = heads * width;
     assert!(packed > 0 && x.len().is_multiple_of(packed), "whole rows of {packed}");
     let count = x.len() / packed;
-    let mut out = vec![0f32; x.len()];
+    let mut out = floats(x.len());
     let target = Shared::new(&mut out);
     by_rows(count, packed, |row| {
         for (head, x) in x[row * packed..][..packed].chunks_exact(width).enumerate() {

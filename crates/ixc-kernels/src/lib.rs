@@ -22,6 +22,7 @@ pub mod norm;
 pub mod pool;
 pub mod product;
 pub mod quant;
+pub mod recycle;
 
 pub use arithmetic::Arithmetic;
 pub use buffer::Buffer;

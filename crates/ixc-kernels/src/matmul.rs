@@ -13,6 +13,7 @@ use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
 use crate::{
     Matrix,
     pool::{self, Shared},
+    recycle::floats,
 };
 
 /// Up to this many rows of x, dot products beat packing W for gemm; the rows stay in the cache.
@@ -34,7 +35,7 @@ const DOT_BLOCK_ROWS: usize = 32;
 /// When `x` does not consist of whole rows of `w.cols()` numbers.
 pub fn matmul(x: &[f32], w: &Matrix) -> Vec<f32> {
     assert!(w.cols() > 0 && x.len().is_multiple_of(w.cols()), "whole rows of {}", w.cols());
-    let mut out = vec![0f32; x.len() / w.cols() * w.rows()];
+    let mut out = floats(x.len() / w.cols() * w.rows()); // every number is written
     matmul_into(x, w, false, &mut out);
     out
 }

@@ -6,9 +6,11 @@
 
 use candle_core::Tensor;
 use ixc_nn::{
+    activation::{add, silu_mul},
     attention::attention,
     cache::{KvCache, LayerCache},
     norm::RmsNorm,
+    numbers::recycle,
     plora::{ImageRows, PLoraLinear},
     rope::{Rope, RopeTables},
 };
@@ -41,7 +43,6 @@ struct Attention {
     wo: PLoraLinear,
     kv_heads: usize,
     group: usize,
-    width: usize,
 }
 
 /// One decoder block.
@@ -97,8 +98,9 @@ impl Decoder {
         let tables = batch
             .iter()
             .map(|s| self.rope.tables(s.cache.as_ref().map_or(0, |cache| cache.len()), s.rows))
-            .collect::<Result<Vec<_>, _>>()?;
+            .collect();
         let mut pass = Pass { images, batch, tables };
+        let _buffers = ixc_nn::pass();
         let mut x = x.clone(); // (n, hidden)
         for (layer, block) in self.blocks.iter().enumerate() {
             x = block.forward(&x, layer, &mut pass)?;
@@ -126,7 +128,6 @@ impl Block {
                 wo: linear(1)?,
                 kv_heads: language.kv_heads,
                 group: language.heads / language.kv_heads,
-                width: language.head_width(),
             },
             ffn_norm: weights.rms_norm("ffn_norm", language.hidden, language.eps)?,
             gate: linear(2)?,
@@ -137,32 +138,36 @@ impl Block {
 
     fn forward(&self, x: &Tensor, layer: usize, pass: &mut Pass) -> Result<Tensor, Error> {
         let normed = self.attention_norm.forward(x)?;
-        let x = (x + self.attention.forward(&normed, layer, pass)?)?;
+        let x = add(self.attention.forward(&normed, layer, pass)?, x)?;
+        recycle(normed);
         let normed = self.ffn_norm.forward(&x)?;
-        let gate = self.gate.forward(&normed, pass.images)?.silu()?; // (n, inner)
-        let inner = (gate * self.up.forward(&normed, pass.images)?)?;
-        Ok((&x + self.down.forward(&inner, pass.images)?)?)
+        let gate = self.gate.forward(&normed, pass.images)?; // (n, inner)
+        let up = self.up.forward(&normed, pass.images)?;
+        recycle(normed);
+        let inner = silu_mul(gate, up)?;
+        let out = self.down.forward(&inner, pass.images)?;
+        recycle(inner);
+        Ok(add(out, &x)?)
     }
 }
 
 impl Attention {
     fn forward(&self, x: &Tensor, layer: usize, pass: &mut Pass) -> Result<Tensor, Error> {
-        let (n, _) = x.dims2()?;
         let qkv = self.wqkv.forward(x, pass.images)?; // (n, (heads + 2 kv) · d)
-        let qkv = qkv.reshape((n, self.kv_heads, self.group + 2, self.width))?;
         let mut start = 0;
         let mut out = Vec::with_capacity(pass.batch.len());
         for (sequence, tables) in pass.batch.iter_mut().zip(&pass.tables) {
-            let rows = qkv.narrow(0, start, sequence.rows)?; // (t, kv, g + 2, d)
+            let rows = qkv.narrow(0, start, sequence.rows)?; // (t, (heads + 2 kv) · d)
             let cache = sequence.cache.as_mut().map(|cache| cache.layer(layer));
             out.push(self.attend(&rows, cache, tables)?); // (t, heads · d)
             start += sequence.rows;
         }
+        recycle(qkv);
         let out = if out.len() == 1 { out.swap_remove(0) } else { Tensor::cat(&out, 0)? };
         Ok(self.wo.forward(&out, pass.images)?)
     }
 
-    /// One sequence: its packed rows, (t, kv, group + 2, d) → (t, heads · d).
+    /// One sequence: its packed rows, (t, kv · (group + 2) · d) → (t, heads · d).
     ///
     /// Each key head's rows are packed as its group of queries, then its key, then its value.
     fn attend(
@@ -171,14 +176,7 @@ impl Attention {
         cache: Option<&mut LayerCache>,
         tables: &RopeTables,
     ) -> Result<Tensor, Error> {
-        let (count, kv_heads, _, width) = rows.dims4()?;
-        let q = rows.narrow(2, 0, self.group)?.permute((1, 2, 0, 3))?; // (kv, g, t, d)
-        let q = q.reshape((kv_heads * self.group, count, width))?;
-        let q = tables.rotate(&q)?.reshape((kv_heads, self.group, count, width))?;
-        let head =
-            |index: usize| rows.narrow(2, index, 1)?.squeeze(2)?.transpose(0, 1)?.contiguous();
-        let k = tables.rotate(&head(self.group)?)?; // (kv, t, d)
-        let v = head(self.group + 1)?;
+        let (q, k, v) = tables.split(rows, self.kv_heads, self.group)?; // (kv, g, t, d), (kv, t, d)
         let segments = match cache {
             Some(cache) => {
                 cache.append(&k, &v)?;

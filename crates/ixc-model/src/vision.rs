@@ -5,8 +5,14 @@
 
 use candle_core::{D, Tensor};
 use ixc_nn::{
-    activation::quick_gelu, attention::attention, interpolate::bicubic, linear::Linear,
+    activation::{add, quick_gelu},
+    attention::attention,
+    heads::split_heads,
+    interpolate::bicubic,
+    linear::Linear,
     norm::LayerNorm,
+    numbers::recycle,
+    pass,
 };
 
 use crate::{
@@ -72,6 +78,7 @@ impl Tower {
     /// # Errors
     /// When the views are not of the tower's size.
     pub fn forward(&self, pixels: &Tensor, observe: &mut Observer) -> Result<Tensor, Error> {
+        let _pass = pass();
         let views = pixels.dim(0)?;
         let mut features = Vec::with_capacity(views.div_ceil(VIEWS_MAX));
         for start in (0..views).step_by(VIEWS_MAX) {
@@ -118,24 +125,27 @@ impl Block {
 
     /// (views, t, C) → (views, t, C).
     fn forward(&self, x: &Tensor) -> Result<Tensor, Error> {
-        let x = (x + self.attend(&self.norm1.forward(x)?)?)?;
-        let inner = quick_gelu(&self.fc1.forward(&self.norm2.forward(&x)?)?)?; // (v, t, inner)
-        Ok((x + self.fc2.forward(&inner)?)?)
+        let normed = self.norm1.forward(x)?;
+        let x = add(self.attend(&normed)?, x)?;
+        recycle(normed);
+        let normed = self.norm2.forward(&x)?;
+        let inner = quick_gelu(self.fc1.forward(&normed)?)?; // (v, t, inner)
+        recycle(normed);
+        let out = self.fc2.forward(&inner)?;
+        recycle(inner);
+        Ok(add(out, &x)?)
     }
 
     fn attend(&self, x: &Tensor) -> Result<Tensor, Error> {
-        let (views, count, width) = x.dims3()?;
-        let heads = |linear: &Linear| -> Result<Tensor, Error> {
-            let rows =
-                linear.forward(x)?.reshape((views, count, self.heads, width / self.heads))?;
-            Ok(rows.transpose(1, 2)?.contiguous()?) // (v, heads, t, d)
-        };
-        let (q, k, v) = (heads(&self.q)?, heads(&self.k)?, heads(&self.v)?);
-        let mut out = Vec::with_capacity(views);
-        for view in 0..views {
-            let q = q.get(view)?.unsqueeze(1)?; // (heads, 1, t, d)
-            out.push(attention(&q, &[(k.get(view)?, v.get(view)?)], false)?); // (t, C)
+        let project = |linear: &Linear| linear.forward(x);
+        let rows = [project(&self.q)?, project(&self.k)?, project(&self.v)?]; // (v, t, C)
+        let mut out = Vec::with_capacity(x.dim(0)?);
+        for view in 0..x.dim(0)? {
+            let heads = |rows: &Tensor| split_heads(&rows.get(view)?, self.heads); // (heads, t, d)
+            let (q, k, v) = (heads(&rows[0])?.unsqueeze(1)?, heads(&rows[1])?, heads(&rows[2])?);
+            out.push(attention(&q, &[(k, v)], false)?); // (t, C)
         }
+        rows.into_iter().for_each(recycle);
         self.out.forward(&Tensor::stack(&out, 0)?).map_err(Error::from)
     }
 }

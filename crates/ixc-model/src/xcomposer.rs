@@ -11,6 +11,7 @@ use ixc_input::{
     prompt::Prompt,
 };
 use ixc_nn::{
+    activation::gelu,
     cache::KvCache,
     embedding::Embedding,
     linear::Linear,
@@ -178,7 +179,7 @@ impl Eye {
             }
             _ => self.tower.forward(&picture.unsqueeze(0)?, observe)?.squeeze(0)?, // (tokens, C)
         };
-        let inner = self.projector[0].forward(&rows)?.gelu_erf()?; // (tokens, hidden)
+        let inner = gelu(self.projector[0].forward(&rows)?)?; // (tokens, hidden)
         let seen = self.projector[1].forward(&inner)?;
         report(observe, Stage::Projector, &seen)?;
         Ok(seen)

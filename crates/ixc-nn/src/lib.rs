@@ -8,13 +8,15 @@ pub mod attention;
 pub mod cache;
 pub mod embedding;
 pub mod error;
+pub mod heads;
 pub mod interpolate;
 pub mod limits;
 pub mod linear;
 pub mod norm;
+pub mod numbers;
 pub mod plora;
 pub mod rope;
 pub mod weights;
 
 pub use error::Error;
-pub use ixc_kernels::{Buffer, Matrix};
+pub use ixc_kernels::{Buffer, Matrix, recycle::pass};

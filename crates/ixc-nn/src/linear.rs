@@ -6,7 +6,7 @@
 use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor, bail};
 use ixc_kernels::{Matrix, matmul};
 
-use crate::Error;
+use crate::{Error, activation::add_bias};
 
 /// A weight of `outputs` × `inputs`, and perhaps a bias.
 #[derive(Clone, Debug)]
@@ -35,10 +35,10 @@ impl Linear {
     /// When the last extent is not the layer's inputs.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor, Error> {
         let y = x.contiguous()?.apply_op1_no_bwd(&Product(&self.weight))?; // (…, outputs)
-        Ok(match &self.bias {
-            Some(bias) => y.broadcast_add(bias)?,
-            None => y,
-        })
+        match &self.bias {
+            Some(bias) => add_bias(y, bias),
+            None => Ok(y),
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! The two normalisations: RMSNorm of the language model, LayerNorm of the vision tower.
 
-use candle_core::Tensor;
+use candle_core::{D, Device, Tensor};
+use ixc_kernels::{norm, recycle::floats};
 
-use crate::Error;
+use crate::{Error, linear::bail_shape, numbers::read};
 
 /// x / rms(x) · weight, over the last extent.
 #[derive(Clone, Debug)]
@@ -19,7 +20,10 @@ impl RmsNorm {
     /// # Errors
     /// When the last extent is not the weight's.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor, Error> {
-        Ok(candle_nn::ops::rms_norm(&x.contiguous()?, &self.weight, self.eps as f32)?)
+        by_row("rms_norm", x, &self.weight, |x, weight, out| {
+            norm::rms_norm(x, weight, self.eps as f32, out);
+            Ok(())
+        })
     }
 }
 
@@ -40,6 +44,30 @@ impl LayerNorm {
     /// # Errors
     /// When the last extent is not the weight's.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor, Error> {
-        Ok(candle_nn::ops::layer_norm(&x.contiguous()?, &self.weight, &self.bias, self.eps as f32)?)
+        if self.bias.dims() != self.weight.dims() {
+            bail_shape("layer_norm's bias", self.weight.dims(), self.bias.dims())?;
+        }
+        by_row("layer_norm", x, &self.weight, |x, weight, out| {
+            read(&self.bias, |bias| {
+                norm::layer_norm(x, weight, bias, self.eps as f32, out);
+                Ok(())
+            })
+        })
     }
+}
+
+fn by_row(
+    name: &str,
+    x: &Tensor,
+    weight: &Tensor,
+    kernel: impl FnOnce(&[f32], &[f32], &mut [f32]) -> Result<(), Error>,
+) -> Result<Tensor, Error> {
+    let width = x.dim(D::Minus1)?;
+    if weight.dims() != [width] {
+        bail_shape(name, &[width], weight.dims())?;
+    }
+    let x = x.contiguous()?;
+    let mut out = floats(x.elem_count());
+    read(&x, |x| read(weight, |weight| kernel(x, weight, &mut out)))?;
+    Ok(Tensor::from_vec(out, x.dims(), &Device::Cpu)?)
 }

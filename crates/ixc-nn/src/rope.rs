@@ -5,8 +5,12 @@
 //! the length at hand each time, never kept from an earlier, longer sequence.
 
 use candle_core::{Device, Tensor};
+use ixc_kernels::{
+    attention::Heads,
+    heads::{Angles, Split, rope_split},
+};
 
-use crate::Error;
+use crate::{Error, linear::bail_shape, numbers::read};
 
 /// What decides the angles.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,8 +28,10 @@ pub struct Rope {
 /// Cosines and sines of some positions, each (positions, width / 2).
 #[derive(Clone, Debug)]
 pub struct RopeTables {
-    cos: Tensor,
-    sin: Tensor,
+    cos: Vec<f32>,
+    sin: Vec<f32>,
+    positions: usize,
+    width: usize,
 }
 
 impl Rope {
@@ -42,30 +48,42 @@ impl Rope {
     }
 
     /// Tables for positions `start..start + count`.
-    ///
-    /// # Errors
-    /// When memory for them cannot be had.
-    pub fn tables(&self, start: usize, count: usize) -> Result<RopeTables, Error> {
+    pub fn tables(&self, start: usize, count: usize) -> RopeTables {
         let base = self.base_at(start + count);
         let half = self.width / 2;
         // The published code rounds the frequencies and the angles to float32, and so do we.
         let frequencies: Vec<f32> =
             (0..half).map(|i| base.powf(-2.0 * i as f64 / self.width as f64) as f32).collect();
-        let angles: Vec<f32> = (start..start + count)
-            .flat_map(|position| frequencies.iter().map(move |f| position as f32 * f))
-            .collect();
-        let angles = Tensor::from_vec(angles, (count, half), &Device::Cpu)?; // (t, d/2)
-        Ok(RopeTables { cos: angles.cos()?, sin: angles.sin()? })
+        let angles = (start..start + count)
+            .flat_map(|position| frequencies.iter().map(move |f| position as f32 * f));
+        let (sin, cos) = angles.map(f32::sin_cos).unzip();
+        RopeTables { cos, sin, positions: count, width: self.width }
     }
 }
 
 impl RopeTables {
-    /// Rotates heads: (heads, t, d) → (heads, t, d).
+    /// Takes one sequence's packed rows apart and rotates its queries and keys: (t, …) of
+    /// kv_heads · (group + 2) · d numbers a row, each key head's group of queries, then its key, then its
+    /// value → queries (kv_heads, group, t, d), keys and values (kv_heads, t, d).
     ///
     /// # Errors
-    /// When t is not the tables' count of positions.
-    pub fn rotate(&self, x: &Tensor) -> Result<Tensor, Error> {
-        let x = x.unsqueeze(0)?.contiguous()?; // (1, heads, t, d)
-        Ok(candle_nn::rotary_emb::rope(&x, &self.cos, &self.sin)?.squeeze(0)?)
+    /// When t is not the tables' count of positions, or a row has another length.
+    pub fn split(
+        &self,
+        rows: &Tensor,
+        kv_heads: usize,
+        group: usize,
+    ) -> Result<(Tensor, Tensor, Tensor), Error> {
+        let (count, width) = (self.positions, self.width);
+        let packed = kv_heads * (group + 2) * width;
+        if rows.dim(0)? != count || rows.elem_count() != count * packed {
+            bail_shape("packed queries, keys and values", &[count, packed], rows.dims())?;
+        }
+        let heads = Heads { kv_heads, group, rows: count, width };
+        let angles = Angles { cos: &self.cos, sin: &self.sin };
+        let Split { q, k, v } = read(&rows.contiguous()?, |x| Ok(rope_split(x, heads, angles)))?;
+        let keys = |k| Tensor::from_vec(k, (kv_heads, count, width), &Device::Cpu);
+        let q = Tensor::from_vec(q, (kv_heads, group, count, width), &Device::Cpu)?;
+        Ok((q, keys(k)?, keys(v)?))
     }
 }

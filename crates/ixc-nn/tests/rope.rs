@@ -21,9 +21,15 @@ fn slow(x: &[f32], width: usize, start: usize, base: f64) -> Vec<f64> {
 fn check(rope: &Rope, start: usize, count: usize, base: f64) {
     let numbers: Vec<f32> =
         (0..count * rope.width).map(|i| ((i * 37) % 19) as f32 / 9.0 - 1.0).collect();
-    let x = Tensor::from_slice(&numbers, (1, count, rope.width), &Device::Cpu).unwrap();
-    let found = rope.tables(start, count).unwrap().rotate(&x).unwrap();
-    let found = found.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    // One head: the same numbers as its query, its key and its value.
+    let packed: Vec<f32> = numbers.chunks_exact(rope.width).flat_map(|x| x.repeat(3)).collect();
+    let packed = Tensor::from_slice(&packed, (count, 3 * rope.width), &Device::Cpu).unwrap();
+    let (q, k, v) = rope.tables(start, count).split(&packed, 1, 1).unwrap();
+    let values = |x: &Tensor| x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    let found = values(&q);
+    assert_eq!(values(&k), found);
+    assert_eq!(values(&v), numbers);
+    assert_eq!((q.dims(), v.dims()), (&[1, 1, count, rope.width][..], &[1, count, rope.width][..]));
     // Angles are rounded to float32, as published: at position p that is p · 2⁻²⁴ of a turn.
     let tolerance = 1e-5 + (start + count) as f64 * 1e-6;
     for (f, e) in found.iter().zip(slow(&numbers, rope.width, start, base)) {

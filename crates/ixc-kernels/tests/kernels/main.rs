@@ -7,6 +7,7 @@ mod matmul;
 mod norm;
 mod pool;
 mod quant;
+mod recycle;
 
 /// Numbers between −1 and 1 that look random and are the same for the same seed.
 fn numbers(count: usize, seed: u64) -> Vec<f32> {

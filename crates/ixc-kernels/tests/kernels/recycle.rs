@@ -1,0 +1,30 @@
+//! Buffers used again. One test: the buffers are the process's.
+
+use ixc_kernels::recycle::{floats, give, pass};
+
+#[test]
+fn a_pass_keeps_buffers_and_its_end_frees_them() {
+    let (large, small) = (3 << 20, 1000);
+    let outer = pass();
+    let inner = pass();
+    let mut buffer = floats(large);
+    assert!(buffer.len() == large && buffer.iter().all(|&x| x == 0.0));
+    buffer.fill(7.0);
+    let place = buffer.as_ptr();
+    give(buffer);
+    give(vec![7.0; small]);
+    drop(inner);
+    assert!(floats(small).iter().all(|&x| x == 0.0), "small buffers are not kept");
+    assert_ne!(floats(large / 3).as_ptr(), place, "a third would waste most of it");
+    assert_ne!(floats(large + 1).as_ptr(), place, "too small for that");
+    let shorter = floats(large / 2 + 1);
+    assert!(shorter.as_ptr() == place && shorter.len() == large / 2 + 1);
+    give(shorter);
+    let again = floats(large);
+    assert!(again.as_ptr() == place && again.len() == large);
+    give(again);
+    drop(outer);
+    let fresh = floats(large);
+    assert!(fresh.iter().all(|&x| x == 0.0), "kept behind the last pass");
+    give(fresh);
+}

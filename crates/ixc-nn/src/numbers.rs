@@ -1,0 +1,136 @@
+//! A tensor's numbers as slices, for the kernels: read, changed in place, taken.
+//!
+//! Tensors are counted references, and candle does not say how many there are. A function that changes
+//! or takes a tensor's numbers therefore takes the tensor itself, and its caller promises that no other
+//! tensor (a clone, a view) shares them.
+
+use std::cell::Cell;
+
+use candle_core::{CpuStorage, InplaceOp1, InplaceOp2, Layout, Storage, Tensor, bail};
+
+use crate::Error;
+
+/// Calls `read` with the numbers of a contiguous tensor.
+///
+/// # Errors
+/// When the tensor is not contiguous float32 on the CPU, and what `read` says.
+pub(crate) fn read<R>(
+    x: &Tensor,
+    read: impl FnOnce(&[f32]) -> Result<R, Error>,
+) -> Result<R, Error> {
+    let (storage, layout) = x.storage_and_layout();
+    let Storage::Cpu(storage) = &*storage else {
+        return Err(candle_core::Error::Msg("expected a tensor on the CPU".into()).into());
+    };
+    read(slice(storage, layout)?)
+}
+
+/// Changes the tensor's numbers and returns it. `name` stands in candle's messages.
+///
+/// # Errors
+/// When the tensor is not float32 on the CPU.
+pub(crate) fn change(
+    x: Tensor,
+    name: &'static str,
+    change: impl Fn(&mut [f32]),
+) -> Result<Tensor, Error> {
+    let x = x.contiguous()?;
+    x.inplace_op1(&Change { name, change })?;
+    Ok(x)
+}
+
+/// As [`change`], looking at another tensor's numbers.
+///
+/// # Errors
+/// When they share their numbers or are not float32 on the CPU.
+pub(crate) fn change_by(
+    x: Tensor,
+    y: &Tensor,
+    name: &'static str,
+    change: impl Fn(&mut [f32], &[f32]),
+) -> Result<Tensor, Error> {
+    let x = x.contiguous()?;
+    x.inplace_op2(&y.contiguous()?, &ChangeBy { name, change })?;
+    Ok(x)
+}
+
+/// Gives a large tensor's memory to the next one of this pass (see [`ixc_kernels::recycle`]). The caller
+/// promises that no other tensor shares it: such a one would be left without numbers. A tensor that is
+/// not float32 on the CPU is dropped.
+pub fn recycle(x: Tensor) {
+    let taken = Cell::new(Vec::new());
+    // Refused on another device, where there is nothing to take.
+    if x.inplace_op1(&Take(&taken)).is_ok() {
+        ixc_kernels::recycle::give(taken.into_inner());
+    }
+}
+
+fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> candle_core::Result<&'a [f32]> {
+    let Some((start, end)) = layout.contiguous_offsets() else {
+        bail!("expected contiguous numbers, found strides {:?}", layout.stride())
+    };
+    Ok(&storage.as_slice::<f32>()?[start..end])
+}
+
+fn slice_mut<'a>(
+    storage: &'a mut CpuStorage,
+    layout: &Layout,
+) -> candle_core::Result<&'a mut [f32]> {
+    match (storage, layout.contiguous_offsets()) {
+        (CpuStorage::F32(values), Some((start, end))) => Ok(&mut values[start..end]),
+        _ => bail!("expected contiguous float32 numbers"),
+    }
+}
+
+struct Change<F> {
+    name: &'static str,
+    change: F,
+}
+
+impl<F: Fn(&mut [f32])> InplaceOp1 for Change<F> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> candle_core::Result<()> {
+        (self.change)(slice_mut(storage, layout)?);
+        Ok(())
+    }
+}
+
+struct ChangeBy<F> {
+    name: &'static str,
+    change: F,
+}
+
+impl<F: Fn(&mut [f32], &[f32])> InplaceOp2 for ChangeBy<F> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn cpu_fwd(
+        &self,
+        storage: &mut CpuStorage,
+        layout: &Layout,
+        other: &CpuStorage,
+        other_layout: &Layout,
+    ) -> candle_core::Result<()> {
+        (self.change)(slice_mut(storage, layout)?, slice(other, other_layout)?);
+        Ok(())
+    }
+}
+
+struct Take<'a>(&'a Cell<Vec<f32>>);
+
+impl InplaceOp1 for Take<'_> {
+    fn name(&self) -> &'static str {
+        "recycle"
+    }
+
+    fn cpu_fwd(&self, storage: &mut CpuStorage, _: &Layout) -> candle_core::Result<()> {
+        if let CpuStorage::F32(values) = storage {
+            self.0.set(std::mem::take(values));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,106 @@
+//! What the wrappers around the kernels promise of tensors: shapes, places, refusals. The numbers are the
+//! kernels' own tests' matter.
+
+use candle_core::{DType, Device, Tensor};
+use ixc_nn::{
+    activation::{add, add_bias, gelu, quick_gelu, silu_mul},
+    heads::split_heads,
+    norm::{LayerNorm, RmsNorm},
+    numbers::recycle,
+    rope::Rope,
+};
+
+fn rows(rows: usize, width: usize) -> Tensor {
+    let numbers = (0..rows * width).map(|i| ((i * 37) % 41) as f32 / 10.0 - 2.0);
+    Tensor::from_iter(numbers, &Device::Cpu).unwrap().reshape((rows, width)).unwrap()
+}
+
+/// The same numbers, whose memory nobody shares.
+fn own(x: &Tensor) -> Tensor {
+    x.force_contiguous().unwrap()
+}
+
+fn values(x: &Tensor) -> Vec<f32> {
+    x.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+fn assert_close(found: &Tensor, expected: &Tensor) {
+    assert_eq!(found.dims(), expected.dims());
+    for (f, e) in values(found).iter().zip(values(expected)) {
+        assert!((f - e).abs() <= 1e-5 * (1.0 + e.abs()), "{f} against {e}");
+    }
+}
+
+#[test]
+fn activations_equal_the_tensors_own() {
+    let (x, y) = (rows(5, 24), rows(24, 5).t().unwrap());
+    assert_close(&gelu(own(&x)).unwrap(), &x.gelu_erf().unwrap());
+    let sigmoid = candle_nn::ops::sigmoid(&(&x * 1.702).unwrap()).unwrap();
+    assert_close(&quick_gelu(own(&x)).unwrap(), &(&x * sigmoid).unwrap());
+    assert_close(&silu_mul(own(&x), own(&y)).unwrap(), &(x.silu().unwrap() * &y).unwrap());
+    // y lies transposed: its numbers are brought into order first.
+    assert_close(&add(own(&x), &y).unwrap(), &(&x + &y).unwrap());
+    let bias = rows(1, 24).flatten_all().unwrap();
+    assert_close(&add_bias(own(&x), &bias).unwrap(), &x.broadcast_add(&bias).unwrap());
+}
+
+#[test]
+fn norms_take_any_leading_extents_and_views() {
+    let x = rows(12, 24).reshape((3, 4, 24)).unwrap().narrow(1, 1, 2).unwrap();
+    let weight = rows(1, 24).flatten_all().unwrap();
+    let bias = (&weight * 0.5).unwrap();
+    let dense = x.contiguous().unwrap();
+    let rms = RmsNorm { weight: weight.clone(), eps: 1e-5 };
+    let expected = candle_nn::ops::rms_norm(&dense, &weight, 1e-5).unwrap();
+    assert_close(&rms.forward(&x).unwrap(), &expected);
+    let layer = LayerNorm { weight: weight.clone(), bias: bias.clone(), eps: 1e-5 };
+    let expected = candle_nn::ops::layer_norm(&dense, &weight, &bias, 1e-5).unwrap();
+    assert_close(&layer.forward(&x).unwrap(), &expected);
+}
+
+#[test]
+fn heads_come_behind_one_another() {
+    let x = rows(7, 24);
+    let expected = x.reshape((7, 3, 8)).unwrap().transpose(0, 1).unwrap();
+    assert_close(&split_heads(&x, 3).unwrap(), &expected.contiguous().unwrap());
+    assert!(split_heads(&x, 5).is_err());
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let x = rows(4, 6);
+    let message = add(own(&x), &rows(6, 4)).unwrap_err().to_string();
+    assert!(message.contains("expected shape [4, 6], found [6, 4]"), "{message}");
+    assert!(silu_mul(own(&x), rows(4, 5)).is_err());
+    assert!(add_bias(own(&x), &rows(1, 6)).is_err());
+    assert!(gelu(x.to_dtype(DType::F64).unwrap()).is_err());
+    let weight = rows(1, 5).flatten_all().unwrap();
+    assert!(RmsNorm { weight: weight.clone(), eps: 0.0 }.forward(&x).is_err());
+    let bias = rows(1, 6).flatten_all().unwrap();
+    assert!(LayerNorm { weight: bias, bias: weight, eps: 0.0 }.forward(&x).is_err());
+    let rope = Rope { width: 2, base: 1e4, positions_max: 100, dynamic_factor: None };
+    assert!(rope.tables(0, 4).split(&x, 1, 1).is_ok());
+    assert!(rope.tables(0, 3).split(&x, 1, 1).is_err());
+    assert!(rope.tables(0, 4).split(&x, 1, 2).is_err());
+}
+
+#[test]
+fn a_tensor_is_not_added_to_itself_in_place() {
+    let x = rows(4, 6);
+    let before = values(&x);
+    assert!(add(x.clone(), &x).is_err());
+    assert_eq!(values(&x), before);
+}
+
+#[test]
+fn recycled_memory_serves_the_next_tensor_of_the_pass() {
+    let _pass = ixc_nn::pass();
+    let weight = Tensor::ones(1 << 19, DType::F32, &Device::Cpu).unwrap();
+    let norm = RmsNorm { weight, eps: 1e-5 };
+    let x = rows(1, 1 << 19);
+    let first = norm.forward(&x).unwrap();
+    let expected = values(&first);
+    recycle(first);
+    assert_eq!(values(&norm.forward(&x).unwrap()), expected);
+    recycle(rows(2, 3).to_dtype(DType::F64).unwrap()); // dropped
+}
