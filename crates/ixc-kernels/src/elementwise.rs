@@ -42,23 +42,16 @@ pub fn add(x: &mut [f32], y: &[f32]) {
 /// # Panics
 /// When `x` is not of whole rows.
 pub fn add_bias(x: &mut [f32], bias: &[f32]) {
-    by_column(x, bias, plus)
-}
-
-/// x = quick_gelu(x + bias), rows as in [`add_bias`].
-///
-/// # Panics
-/// When `x` is not of whole rows.
-pub fn bias_quick_gelu(x: &mut [f32], bias: &[f32]) {
-    by_column(x, bias, plus_then_quick_gelu)
-}
-
-/// x = gelu(x + bias), rows as in [`add_bias`].
-///
-/// # Panics
-/// When `x` is not of whole rows.
-pub fn bias_gelu(x: &mut [f32], bias: &[f32]) {
-    by_column(x, bias, plus_then_gelu)
+    if x.is_empty() {
+        return;
+    }
+    let width = bias.len();
+    assert!(x.len().is_multiple_of(width), "whole rows of {width}");
+    run_parts(x, rows_of_part(width) * width, |_, x| {
+        for x in x.chunks_exact_mut(width) {
+            Arch::new().dispatch(Pairs { x, y: bias, function: plus });
+        }
+    });
 }
 
 #[inline(always)]
@@ -69,16 +62,6 @@ fn silu_times(gate: f32, up: f32) -> f32 {
 #[inline(always)]
 fn plus(x: f32, y: f32) -> f32 {
     x + y
-}
-
-#[inline(always)]
-fn plus_then_quick_gelu(x: f32, bias: f32) -> f32 {
-    math::quick_gelu(x + bias)
-}
-
-#[inline(always)]
-fn plus_then_gelu(x: f32, bias: f32) -> f32 {
-    math::gelu(x + bias)
 }
 
 /// How many rows of `width` numbers make a task.
@@ -95,18 +78,6 @@ fn pairs(x: &mut [f32], y: &[f32], function: impl Fn(f32, f32) -> f32 + Copy + S
     run_parts(x, PART, |part, x| {
         let y = &y[part * PART..][..x.len()];
         Arch::new().dispatch(Pairs { x, y, function });
-    });
-}
-
-fn by_column(x: &mut [f32], row: &[f32], function: impl Fn(f32, f32) -> f32 + Copy + Sync) {
-    if x.is_empty() {
-        return;
-    }
-    assert!(x.len().is_multiple_of(row.len()), "whole rows of {}", row.len());
-    run_parts(x, rows_of_part(row.len()) * row.len(), |_, x| {
-        for x in x.chunks_exact_mut(row.len()) {
-            Arch::new().dispatch(Pairs { x, y: row, function });
-        }
     });
 }
 

@@ -256,7 +256,6 @@ impl<T> Shared<T> {
     ///
     /// # Panics
     /// When the part is not within the slice.
-    #[expect(clippy::mut_from_ref, reason = "parts do not overlap: the caller's promise")]
     pub unsafe fn part<'a>(&self, start: usize, len: usize) -> &'a mut [T] {
         assert!(start <= self.len && len <= self.len - start, "a part within the slice");
         // SAFETY: within the slice, and nobody else's, as the caller promises.

@@ -22,8 +22,10 @@ use crate::{
     Matrix,
     arithmetic::Arithmetic,
     cpu,
+    elementwise::add_bias,
     matmul::matmul_into,
     pool::{self, Shared},
+    recycle::floats,
 };
 
 /// Up to so many rows, dot products with the stored weights beat unpacking them into panels.
@@ -67,7 +69,7 @@ pub fn product(terms: &[Term], bias: Option<&[f32]>, arithmetic: Arithmetic) -> 
         assert_eq!(term.rows.cols(), term.weight.cols(), "rows as long as the weight has inputs");
     }
     assert!(bias.is_none_or(|bias| bias.len() == n), "a bias for each output");
-    let mut out = vec![0f32; m * n];
+    let mut out = floats(m * n); // every number is written
     let mut filled = false;
     let lanes: Vec<(Lane, Term)> = terms
         .iter()
@@ -87,9 +89,7 @@ pub fn product(terms: &[Term], bias: Option<&[f32]>, arithmetic: Arithmetic) -> 
     for term in terms.iter().filter(|term| kind(term.weight, arithmetic) == Kind::F32) {
         matmul_into(term.rows.values(), term.weight, filled, &mut out);
         if !filled && let Some(bias) = bias {
-            out.chunks_exact_mut(n).for_each(|row| {
-                row.iter_mut().zip(bias).for_each(|(value, bias)| *value += bias);
-            });
+            add_bias(&mut out, bias);
         }
         filled = true;
     }

@@ -1,8 +1,6 @@
 //! Elementwise kernels against the same formulas in f64, number by number.
 
-use ixc_kernels::elementwise::{
-    add, add_bias, bias_gelu, bias_quick_gelu, gelu, quick_gelu, silu_mul,
-};
+use ixc_kernels::elementwise::{add, add_bias, gelu, quick_gelu, silu_mul};
 
 use crate::numbers;
 
@@ -108,19 +106,11 @@ fn sums_are_exactly_float_sums() {
 }
 
 #[test]
-fn biases_are_the_columns_own_and_fused_equals_one_after_the_other() {
+fn biases_are_the_columns_own() {
     for (rows, width) in [(0, 5), (1, 1), (3, 7), (9, 4096), (2, 40_000), (40_000, 2)] {
         let (x, bias) = (numbers(rows * width, 5), numbers(width, 6));
         let mut found = x.clone();
         add_bias(&mut found, &bias);
         assert!((0..x.len()).all(|i| found[i] == x[i] + bias[i % width]));
-        let (mut quick, mut erf) = (x.clone(), x);
-        bias_quick_gelu(&mut quick, &bias);
-        bias_gelu(&mut erf, &bias);
-        let mut apart = found.clone();
-        quick_gelu(&mut apart);
-        assert_eq!(quick, apart);
-        gelu(&mut found);
-        assert_eq!(erf, found);
     }
 }
