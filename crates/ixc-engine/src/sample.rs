@@ -67,7 +67,10 @@ pub fn probabilities(scores: &[f32], sampling: &Sampling) -> Vec<f32> {
 
 fn softmax(scores: &[f32]) -> Vec<f32> {
     let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let exps: Vec<f64> = scores.iter().map(|&score| f64::from(score - max).exp()).collect();
+    // Most words of a bent distribution are gone: no exponential for them.
+    let exp =
+        |score: f32| if score > f32::NEG_INFINITY { f64::from(score - max).exp() } else { 0.0 };
+    let exps: Vec<f64> = scores.iter().map(|&score| exp(score)).collect();
     let sum: f64 = exps.iter().sum();
     exps.into_iter().map(|exp| (exp / sum) as f32).collect()
 }
@@ -89,12 +92,22 @@ fn keep_top_p(scores: &mut [f32], p: f32) {
         return;
     }
     let probabilities = softmax(scores);
-    let mut order: Vec<usize> = (0..scores.len()).collect();
+    // All words below this share together are half of what may go: only the others need sorting.
+    let share = 0.5 * (1.0 - p) / scores.len() as f32;
+    let mut sum = 0f64;
+    let mut order = Vec::new();
+    for (id, &probability) in probabilities.iter().enumerate() {
+        if probability < share {
+            sum += f64::from(probability);
+            scores[id] = f32::NEG_INFINITY;
+        } else {
+            order.push(id);
+        }
+    }
     order.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]));
-    let mut sum = 0f32;
     for &id in &order[..order.len().saturating_sub(1)] {
-        sum += probabilities[id];
-        if sum > 1.0 - p {
+        sum += f64::from(probabilities[id]);
+        if sum as f32 > 1.0 - p {
             break;
         }
         scores[id] = f32::NEG_INFINITY;
@@ -127,5 +140,44 @@ impl Sampler {
         }
         // Rounding can leave the sum a hair below 1: then the number fell on the last likely word.
         argmax(&probabilities)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The published order of things: all words sorted, summed from the worst.
+    fn slow_top_p(scores: &[f32], p: f32) -> Vec<f32> {
+        let probabilities = softmax(scores);
+        let mut order: Vec<usize> = (0..scores.len()).collect();
+        order.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]));
+        let best = *order.last().unwrap();
+        let (mut sum, mut kept) = (0f64, scores.to_vec());
+        for id in order {
+            sum += f64::from(probabilities[id]);
+            if id != best && sum as f32 <= 1.0 - p {
+                kept[id] = f32::NEG_INFINITY;
+            }
+        }
+        kept
+    }
+
+    #[test]
+    fn top_p_equals_summing_all_words() {
+        let mut random = ChaCha8Rng::seed_from_u64(1);
+        for words in [1, 2, 10, 3000] {
+            for spread in [0.0, 0.1, 3.0, 20.0] {
+                let mut number = || random.next_u32() as f32 / u32::MAX as f32;
+                let mut scores: Vec<f32> = (0..words).map(|_| spread * number()).collect();
+                scores[words / 2] = f32::NEG_INFINITY; // as top-k leaves them
+                scores[0] = spread;
+                for p in [0.0, 0.05, 0.5, 0.8, 0.999] {
+                    let mut found = scores.clone();
+                    keep_top_p(&mut found, p);
+                    assert_eq!(found, slow_top_p(&scores, p), "{words} words, {spread}, {p}");
+                }
+            }
+        }
     }
 }

@@ -16,6 +16,7 @@ const BUFFERS_MAX: usize = 16;
 
 struct Kept {
     passes: usize,
+    /// In the order in which they were given.
     buffers: Vec<Vec<f32>>,
 }
 
@@ -57,7 +58,7 @@ pub fn floats(len: usize) -> Vec<f32> {
         let fitting = kept.buffers.iter().enumerate();
         let fitting = fitting.filter(|(_, b)| (len..=2 * len).contains(&b.capacity()));
         if let Some((index, _)) = fitting.min_by_key(|(_, buffer)| buffer.capacity()) {
-            let mut buffer = kept.buffers.swap_remove(index);
+            let mut buffer = kept.buffers.remove(index);
             drop(kept);
             buffer.resize(len, 0.0);
             return buffer;
@@ -72,7 +73,11 @@ pub fn give(buffer: Vec<f32>) {
         return;
     }
     let mut kept = kept();
-    if kept.passes > 0 && kept.buffers.len() < BUFFERS_MAX {
-        kept.buffers.push(buffer);
+    if kept.passes == 0 {
+        return;
     }
+    if kept.buffers.len() == BUFFERS_MAX {
+        kept.buffers.remove(0); // nobody wanted it for the longest time
+    }
+    kept.buffers.push(buffer);
 }

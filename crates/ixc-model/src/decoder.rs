@@ -145,9 +145,9 @@ impl Block {
         let up = self.up.forward(&normed, pass.images)?;
         recycle(normed);
         let inner = silu_mul(gate, up)?;
-        let out = self.down.forward(&inner, pass.images)?;
-        recycle(inner);
-        Ok(add(out, &x)?)
+        let out = add(self.down.forward(&inner, pass.images)?, &x)?;
+        [inner, x].into_iter().for_each(recycle);
+        Ok(out)
     }
 }
 
@@ -155,16 +155,18 @@ impl Attention {
     fn forward(&self, x: &Tensor, layer: usize, pass: &mut Pass) -> Result<Tensor, Error> {
         let qkv = self.wqkv.forward(x, pass.images)?; // (n, (heads + 2 kv) · d)
         let mut start = 0;
-        let mut out = Vec::with_capacity(pass.batch.len());
+        let mut seen = Vec::with_capacity(pass.batch.len());
         for (sequence, tables) in pass.batch.iter_mut().zip(&pass.tables) {
             let rows = qkv.narrow(0, start, sequence.rows)?; // (t, (heads + 2 kv) · d)
             let cache = sequence.cache.as_mut().map(|cache| cache.layer(layer));
-            out.push(self.attend(&rows, cache, tables)?); // (t, heads · d)
+            seen.push(self.attend(&rows, cache, tables)?); // (t, heads · d)
             start += sequence.rows;
         }
         recycle(qkv);
-        let out = if out.len() == 1 { out.swap_remove(0) } else { Tensor::cat(&out, 0)? };
-        Ok(self.wo.forward(&out, pass.images)?)
+        let seen = if seen.len() == 1 { seen.swap_remove(0) } else { Tensor::cat(&seen, 0)? };
+        let out = self.wo.forward(&seen, pass.images)?;
+        recycle(seen);
+        Ok(out)
     }
 
     /// One sequence: its packed rows, (t, kv · (group + 2) · d) → (t, heads · d).
@@ -180,10 +182,13 @@ impl Attention {
         let segments = match cache {
             Some(cache) => {
                 cache.append(&k, &v)?;
+                [k, v].into_iter().for_each(recycle);
                 cache.segments()?
             }
             None => vec![(k, v)],
         };
-        Ok(attention(&q, &segments, true)?)
+        let seen = attention(&q, &segments, true)?;
+        recycle(q);
+        Ok(seen)
     }
 }

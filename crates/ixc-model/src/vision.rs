@@ -131,22 +131,27 @@ impl Block {
         let normed = self.norm2.forward(&x)?;
         let inner = quick_gelu(self.fc1.forward(&normed)?)?; // (v, t, inner)
         recycle(normed);
-        let out = self.fc2.forward(&inner)?;
-        recycle(inner);
-        Ok(add(out, &x)?)
+        let out = add(self.fc2.forward(&inner)?, &x)?;
+        [inner, x].into_iter().for_each(recycle);
+        Ok(out)
     }
 
     fn attend(&self, x: &Tensor) -> Result<Tensor, Error> {
-        let project = |linear: &Linear| linear.forward(x);
-        let rows = [project(&self.q)?, project(&self.k)?, project(&self.v)?]; // (v, t, C)
-        let mut out = Vec::with_capacity(x.dim(0)?);
+        let (q, k, v) = (self.q.forward(x)?, self.k.forward(x)?, self.v.forward(x)?); // (v, t, C)
+        let mut views = Vec::with_capacity(x.dim(0)?);
         for view in 0..x.dim(0)? {
             let heads = |rows: &Tensor| split_heads(&rows.get(view)?, self.heads); // (heads, t, d)
-            let (q, k, v) = (heads(&rows[0])?.unsqueeze(1)?, heads(&rows[1])?, heads(&rows[2])?);
-            out.push(attention(&q, &[(k, v)], false)?); // (t, C)
+            let (q, k, v) = (heads(&q)?.unsqueeze(1)?, heads(&k)?, heads(&v)?);
+            let segments = [(k, v)];
+            views.push(attention(&q, &segments, false)?); // (t, C)
+            let [(k, v)] = segments;
+            [q, k, v].into_iter().for_each(recycle);
         }
-        rows.into_iter().for_each(recycle);
-        self.out.forward(&Tensor::stack(&out, 0)?).map_err(Error::from)
+        [q, k, v].into_iter().for_each(recycle);
+        let seen = Tensor::stack(&views, 0)?; // (v, t, C)
+        let out = self.out.forward(&seen)?;
+        recycle(seen);
+        Ok(out)
     }
 }
 

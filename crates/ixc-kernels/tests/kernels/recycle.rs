@@ -24,6 +24,9 @@ fn a_pass_keeps_buffers_and_its_end_frees_them() {
     let again = floats(large);
     assert!(again.as_ptr() == place && again.len() == large);
     give(again);
+    // Seventeen are one too many: the one that waited longest goes.
+    (0..16).for_each(|_| give(vec![7.0; large / 4]));
+    assert!(floats(large).iter().all(|&x| x == 0.0), "the first of seventeen was kept");
     drop(outer);
     let fresh = floats(large);
     assert!(fresh.iter().all(|&x| x == 0.0), "kept behind the last pass");
