@@ -8,6 +8,8 @@
 //! Deliberately absent: projections, positions, the cache's growth.
 
 #[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "x86_64")]
 mod bf16;
 mod blocks;
 mod few;

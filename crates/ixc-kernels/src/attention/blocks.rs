@@ -10,7 +10,7 @@ use gemm::Parallelism;
 use pulp::{Simd, WithSimd};
 
 use super::{
-    Call,
+    Call, Stored,
     sequence::Side,
     simd::{exponents, largest, vectorize},
 };
@@ -119,8 +119,9 @@ impl Block<'_> {
         scratch: &'t mut [f32],
     ) -> (&'t [f32], usize) {
         let (sequence, width) = (&self.call.sequence, self.call.heads.width);
-        if let Some(rows) = sequence.borrow(side, self.head, positions.clone()) {
-            return rows;
+        let borrowed = sequence.borrow(side, self.head, positions.clone());
+        if let Some((Stored::F32(rows), step)) = borrowed {
+            return (rows, step * width);
         }
         sequence.gather(side, self.head, positions, width, scratch);
         (scratch, width)

@@ -5,16 +5,19 @@
 //! their sums of exponentials. All products are of float32. Chunks depend on how many positions there
 //! are, not on the threads. Deliberately absent: many queries (see `blocks` and `bf16`).
 
-use std::cell::RefCell;
+use std::{cell::RefCell, ops::Range};
 
 use pulp::{Simd, WithSimd};
 
 use super::{
-    Call,
+    Call, Stored,
     sequence::Side,
     simd::{exponents, largest, vectorize},
 };
-use crate::pool::{self, Shared};
+use crate::{
+    cpu::Path,
+    pool::{self, Shared},
+};
 
 /// Queries of one key head (its group's, for all rows) up to which this way is the faster one.
 pub(super) const LANES_MAX: usize = 32;
@@ -73,41 +76,98 @@ impl Part<'_> {
         let (lanes, stride, count) = (self.call.lanes(), self.call.stride(), self.end - self.first);
         let (means, rest) = out.split_at_mut(lanes * stride);
         let (most, sums) = rest.split_at_mut(lanes);
-        let path = self.call.path;
         SCRATCH.with_borrow_mut(|(tile, scores)| {
             tile.clear();
             tile.resize(TILE * stride, 0.0);
             scores.resize(lanes * count, 0.0);
-            self.tiles(Side::Keys, tile, |start, keys| {
-                let out = &mut scores[start..];
-                vectorize(path, Dots { q: self.q, keys, stride, out, step: count });
+            self.tiles(Side::Keys, tile, |start, keys, next| {
+                self.dots(keys, next, &mut scores[start..], count);
             });
             for (lane, scores) in scores.chunks_exact_mut(count).enumerate() {
                 let seen = self.call.seen(lane).saturating_sub(self.first).min(count);
                 scores[seen..].fill(0.0);
-                (most[lane], sums[lane]) = vectorize(path, Softmax { scores: &mut scores[..seen] });
+                let softmax = Softmax { scores: &mut scores[..seen] };
+                (most[lane], sums[lane]) = vectorize(self.call.path, softmax);
             }
-            self.tiles(Side::Values, tile, |start, values| {
-                let weights = &scores[start..];
-                vectorize(path, Weigh { weights, step: count, values, stride, out: means });
+            self.tiles(Side::Values, tile, |start, values, next| {
+                self.weigh(&mut scores[start..], count, values, next, means);
             });
         });
     }
 
-    /// Hands out the chunk a tile at a time: where it starts in the chunk, its rows of `stride`.
-    fn tiles(&self, side: Side, tile: &mut [f32], mut with: impl FnMut(usize, &[f32])) {
-        let (sequence, stride) = (&self.call.sequence, self.call.stride());
+    /// Hands out the chunk a tile at a time: where it starts in the chunk, its rows of `stride`, and what
+    /// is read next.
+    fn tiles(
+        &self,
+        side: Side,
+        tile: &mut [f32],
+        mut with: impl FnMut(usize, Stored, Option<Stored>),
+    ) {
+        let stride = self.call.stride();
         for start in (self.first..self.end).step_by(TILE) {
             let positions = start..self.end.min(start + TILE);
-            let count = positions.len();
-            let rows = match sequence.borrow(side, self.head, positions.clone()) {
-                Some((rows, step)) if step == stride && stride == self.call.heads.width => rows,
-                _ => {
-                    sequence.gather(side, self.head, positions, stride, tile);
-                    &tile[..count * stride]
-                }
-            };
-            with(start - self.first, rows);
+            if let Some(rows) = self.direct(side, positions.clone()) {
+                let next = match side {
+                    _ if positions.end < self.end => (side, positions.end),
+                    Side::Keys => (Side::Values, self.first),
+                    Side::Values => (Side::Values, start),
+                };
+                let next = self.direct(next.0, next.1..self.end.min(next.1 + TILE));
+                with(start - self.first, rows, next);
+            } else {
+                let count = positions.len();
+                self.call.sequence.gather(side, self.head, positions, stride, tile);
+                with(start - self.first, Stored::F32(&tile[..count * stride]), None);
+            }
+        }
+    }
+
+    /// A tile as it is stored, where it can be taken so: by few queries, which share the widening in the
+    /// registers, or when there is nothing to widen.
+    fn direct(&self, side: Side, positions: Range<usize>) -> Option<Stored<'_>> {
+        let Call { sequence, heads, path, .. } = self.call;
+        let (rows, step) = sequence.borrow(side, self.head, positions)?;
+        let few = self.call.lanes() <= ROWS && *path >= Path::Avx512;
+        let takes = few || matches!(rows, Stored::F32(_));
+        (takes && step == 1 && self.call.stride() == heads.width).then_some(rows)
+    }
+
+    /// Scores of a tile, `step` from one lane to the next.
+    fn dots(&self, keys: Stored, next: Option<Stored>, out: &mut [f32], step: usize) {
+        let (q, stride) = (self.q, self.call.stride());
+        match (self.call.path, keys) {
+            #[cfg(target_arch = "x86_64")]
+            (Path::Avx512 | Path::Avx512Bf16, _) => {
+                let ahead = super::avx512::Ahead::new(keys, next.unwrap_or(keys));
+                // SAFETY: the path is available, as `Call` has checked.
+                unsafe { super::avx512::dots(q, keys, stride, out, step, ahead) }
+            }
+            (path, Stored::F32(keys)) => vectorize(path, Dots { q, keys, stride, out, step }),
+            _ => unreachable!("tiles are widened for this path"),
+        }
+    }
+
+    /// Adds a tile's values by their weights, `step` from one lane to the next.
+    fn weigh(
+        &self,
+        weights: &mut [f32],
+        step: usize,
+        values: Stored,
+        next: Option<Stored>,
+        out: &mut [f32],
+    ) {
+        let stride = self.call.stride();
+        match (self.call.path, values) {
+            #[cfg(target_arch = "x86_64")]
+            (Path::Avx512 | Path::Avx512Bf16, _) => {
+                let ahead = super::avx512::Ahead::new(values, next.unwrap_or(values));
+                // SAFETY: the path is available, as `Call` has checked.
+                unsafe { super::avx512::weigh(weights, step, values, stride, out, ahead) }
+            }
+            (path, Stored::F32(values)) => {
+                vectorize(path, Weigh { weights, step, values, stride, out })
+            }
+            _ => unreachable!("tiles are widened for this path"),
         }
     }
 }

@@ -58,25 +58,19 @@ impl<'a> Sequence<'a> {
         )
     }
 
-    /// Some positions of a head as float32 where they lie, with the numbers from one to the next, when
-    /// one stretch holds them all as float32.
+    /// Some positions of a head as they are stored, when one stretch holds them all, and the rows from
+    /// one to the next.
     pub(super) fn borrow(
         &self,
         side: Side,
         head: usize,
         positions: Range<usize>,
-    ) -> Option<(&'a [f32], usize)> {
+    ) -> Option<(Stored<'a>, usize)> {
         let count = positions.len();
         let (stretch, inside) = self.parts(positions).next()?;
-        match side.of(stretch) {
-            Stored::F32(numbers) if inside.len() == count => {
-                let row = stretch.row(head, inside.start);
-                let stride = stretch.position_rows * self.width;
-                let end = row * self.width + (count - 1) * stride + self.width;
-                Some((&numbers[row * self.width..end], stride))
-            }
-            _ => None,
-        }
+        let (first, step) = (stretch.row(head, inside.start), stretch.position_rows);
+        let rows = first..first + (count - 1) * step + 1;
+        (inside.len() == count).then(|| (side.of(stretch).slice(rows, self.width), step))
     }
 
     /// Widens some positions of a head into rows `stride` apart; what is beyond a row's width stays.

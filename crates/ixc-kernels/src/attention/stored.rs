@@ -78,9 +78,21 @@ pub enum StoredMut<'a> {
     },
 }
 
-impl Stored<'_> {
+impl<'a> Stored<'a> {
+    /// Some of the rows of `width` numbers.
+    pub(super) fn slice(self, rows: Range<usize>, width: usize) -> Self {
+        let place = rows.start * width..rows.end * width;
+        match self {
+            Self::F32(numbers) => Self::F32(&numbers[place]),
+            Self::F16(numbers) => Self::F16(&numbers[place]),
+            Self::Q8 { numbers, scales } => {
+                Self::Q8 { numbers: &numbers[place], scales: &scales[rows] }
+            }
+        }
+    }
+
     /// Whole rows of `width` numbers that are there.
-    pub fn rows(&self, width: usize) -> usize {
+    pub fn rows(self, width: usize) -> usize {
         match self {
             Self::F32(numbers) => numbers.len() / width,
             Self::F16(numbers) => numbers.len() / width,
@@ -89,14 +101,12 @@ impl Stored<'_> {
     }
 
     /// Widens rows of `width` numbers.
-    pub(super) fn widen(&self, path: Path, rows: Range<usize>, width: usize, out: &mut [f32]) {
-        let place = rows.start * width..rows.end * width;
-        match self {
-            Self::F32(numbers) => out.copy_from_slice(&numbers[place]),
-            Self::F16(numbers) => widen_f16(path, &numbers[place], out),
+    pub(super) fn widen(self, path: Path, rows: Range<usize>, width: usize, out: &mut [f32]) {
+        match self.slice(rows, width) {
+            Self::F32(numbers) => out.copy_from_slice(numbers),
+            Self::F16(numbers) => widen_f16(path, numbers, out),
             Self::Q8 { numbers, scales } => {
-                let (numbers, scales) = (&numbers[place], &scales[rows]);
-                vectorize(path, WidenQ8 { numbers, scales, width, out });
+                vectorize(path, WidenQ8 { numbers, scales, width, out })
             }
         }
     }

@@ -184,7 +184,7 @@ fn worst(found: &[f32], expected: &[f64]) -> f64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig::with_cases(20))]
 
     #[test]
     fn it_equals_its_slow_twin(
