@@ -16,6 +16,8 @@ pub mod map;
 pub mod matmul;
 pub mod matrix;
 pub mod pool;
+pub mod product;
+pub mod quant;
 
 pub use arithmetic::Arithmetic;
 pub use buffer::Buffer;
@@ -23,3 +25,4 @@ pub use map::MappedFile;
 
 pub use matmul::matmul;
 pub use matrix::{Gptq, Matrix};
+pub use quant::Quant;

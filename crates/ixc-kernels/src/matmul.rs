@@ -5,13 +5,15 @@
 //! (an image, a prompt) take gemm. Blocks do not depend on the number of threads, so neither do the
 //! results. Deliberately absent: biases, adapters, any precision below float32 for the products.
 
-use std::ops::Range;
+use std::{cell::RefCell, ops::Range};
 
 use gemm::Parallelism;
 use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
-use rayon::prelude::*;
 
-use crate::Matrix;
+use crate::{
+    Matrix,
+    pool::{self, Shared},
+};
 
 /// Up to this many rows of x, dot products beat packing W for gemm; the rows stay in the cache.
 const DOT_ROWS_MAX: usize = 32;
@@ -32,55 +34,40 @@ const DOT_BLOCK_ROWS: usize = 32;
 /// When `x` does not consist of whole rows of `w.cols()` numbers.
 pub fn matmul(x: &[f32], w: &Matrix) -> Vec<f32> {
     assert!(w.cols() > 0 && x.len().is_multiple_of(w.cols()), "whole rows of {}", w.cols());
-    let m = x.len() / w.cols();
-    let mut out = vec![0f32; m * w.rows()];
-    if m <= DOT_ROWS_MAX {
-        dot_rows(x, m, w, &mut out)
-    } else {
-        gemm_rows(x, m, w, &mut out)
-    }
+    let mut out = vec![0f32; x.len() / w.cols() * w.rows()];
+    matmul_into(x, w, false, &mut out);
     out
 }
 
-/// The output matrix, shared by tasks that each write columns of their own.
-#[derive(Clone, Copy)]
-struct Columns {
-    start: *mut f32,
-    width: usize,
+/// As [`matmul`], written to `out` or added to it.
+pub(crate) fn matmul_into(x: &[f32], w: &Matrix, add: bool, out: &mut [f32]) {
+    let m = x.len() / w.cols();
+    assert_eq!(out.len(), m * w.rows());
+    if m <= DOT_ROWS_MAX { dot_rows(x, m, w, add, out) } else { gemm_rows(x, m, w, add, out) }
 }
 
-// SAFETY: tasks write disjoint columns (each block of W's rows belongs to one task) and nobody reads
-// before all have ended.
-unsafe impl Send for Columns {}
-// SAFETY: as above.
-unsafe impl Sync for Columns {}
-
-impl Columns {
-    /// # Safety
-    /// `row` and `column` lie within the output, and no other task writes this element.
-    unsafe fn set(self, row: usize, column: usize, value: f32) {
-        // SAFETY: the caller keeps the element within the output and to itself.
-        unsafe { *self.start.add(row * self.width + column) = value }
+/// Does `work` on W's row blocks of `height` rows, with a scratch for widened rows.
+fn blocks(w: &Matrix, height: usize, work: impl Fn(Range<usize>, &mut Vec<f32>) + Sync) {
+    thread_local! {
+        static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
     }
-}
-
-/// W's row blocks of `height` rows.
-fn blocks(w: &Matrix, height: usize) -> impl IndexedParallelIterator<Item = Range<usize>> {
     let rows = w.rows();
-    (0..rows.div_ceil(height))
-        .into_par_iter()
-        .map(move |block| block * height..((block + 1) * height).min(rows))
+    pool::run(rows.div_ceil(height), &|block| {
+        let rows = block * height..((block + 1) * height).min(rows);
+        SCRATCH.with_borrow_mut(|scratch| work(rows, scratch));
+    });
 }
 
-fn dot_rows(x: &[f32], m: usize, w: &Matrix, out: &mut [f32]) {
-    let k = w.cols();
-    let out = Columns { start: out.as_mut_ptr(), width: w.rows() };
-    blocks(w, DOT_BLOCK_ROWS).for_each_init(Vec::new, |scratch: &mut Vec<f32>, block| {
+fn dot_rows(x: &[f32], m: usize, w: &Matrix, add: bool, out: &mut [f32]) {
+    let (n, k) = (w.rows(), w.cols());
+    let out = Shared::new(out);
+    blocks(w, DOT_BLOCK_ROWS, |block, scratch| {
         for column in block {
             let weights = widened(w, column..column + 1, scratch);
             let set = |row: usize, value: f32| {
-                // SAFETY: this task owns the block's columns; row < m.
-                unsafe { out.set(row, column, value) }
+                // SAFETY: this task alone writes the block's columns.
+                let target = unsafe { &mut out.part(row * n + column, 1)[0] };
+                *target = if add { *target + value } else { value };
             };
             let rows = |first: usize| &x[first * k..];
             let shared = m / DOT_ROWS * DOT_ROWS;
@@ -93,34 +80,32 @@ fn dot_rows(x: &[f32], m: usize, w: &Matrix, out: &mut [f32]) {
     });
 }
 
-fn gemm_rows(x: &[f32], m: usize, w: &Matrix, out: &mut [f32]) {
-    let k = w.cols();
+fn gemm_rows(x: &[f32], m: usize, w: &Matrix, add: bool, out: &mut [f32]) {
+    let (width, k) = (w.rows(), w.cols());
     let height = (GEMM_BLOCK_ELEMENTS / k).clamp(16, 512);
-    let out = Columns { start: out.as_mut_ptr(), width: w.rows() };
-    blocks(w, height).for_each_init(Vec::new, |scratch: &mut Vec<f32>, block| {
+    let out = Shared::new(out);
+    blocks(w, height, |block, scratch| {
         let (first, n) = (block.start, block.len());
         let weights = widened(w, block, scratch);
-        // A copy of the whole struct, so that the closure captures it and not its pointer alone.
-        let target = { out };
         // SAFETY: dst is columns first..first+n of an (m, width) row-major matrix, this task's own;
-        // lhs is x, (m, k); rhs is the block's transpose, (k, n): all within their slices. dst is not
-        // read (read_dst false), and no other task touches these columns.
+        // lhs is x, (m, k); rhs is the block's transpose, (k, n): all within their slices. No other
+        // task touches these columns.
         unsafe {
             gemm::gemm(
                 m,
                 n,
                 k,
-                target.start.add(first),
+                out.start().add(first),
                 1,
-                target.width as isize,
-                false,
+                width as isize,
+                add,
                 x.as_ptr(),
                 1,
                 k as isize,
                 weights.as_ptr(),
                 k as isize,
                 1,
-                0.0,
+                1.0,
                 1.0,
                 false,
                 false,

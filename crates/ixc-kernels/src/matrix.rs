@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use half::{bf16, f16, slice::HalfFloatSliceExt};
 
-use crate::Buffer;
+use crate::{Buffer, Quant};
 
 /// A matrix of `rows` × `cols` numbers.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ enum Storage {
     Bf16(Buffer),
     F16(Buffer),
     Gptq(Gptq),
+    /// Rows of whole blocks, one behind the other.
+    Blocks(Quant, Buffer),
 }
 
 /// GPTQ's 4-bit storage: eight values in an int32 along the inputs, a scale and a zero point for
@@ -73,6 +75,12 @@ impl Matrix {
         Self { rows, cols, storage: Storage::Gptq(gptq) }
     }
 
+    /// A matrix in quantised blocks; `cols` is a whole number of them.
+    pub fn blocks(quant: Quant, rows: usize, cols: usize, buffer: Buffer) -> Self {
+        assert_eq!(buffer.bytes().len(), rows * quant.row_bytes(cols));
+        Self { rows, cols, storage: Storage::Blocks(quant, buffer) }
+    }
+
     /// How many outputs.
     pub fn rows(&self) -> usize {
         self.rows
@@ -90,15 +98,17 @@ impl Matrix {
             Storage::Bf16(_) => "bf16",
             Storage::F16(_) => "f16",
             Storage::Gptq(_) => "gptq-4bit",
+            Storage::Blocks(quant, _) => quant.name(),
         }
     }
 
     /// How many bytes a product reads: what decoding streams for each word.
     pub fn bytes(&self) -> usize {
         match &self.storage {
-            Storage::F32(buffer) | Storage::Bf16(buffer) | Storage::F16(buffer) => {
-                buffer.bytes().len()
-            }
+            Storage::F32(buffer)
+            | Storage::Bf16(buffer)
+            | Storage::F16(buffer)
+            | Storage::Blocks(_, buffer) => buffer.bytes().len(),
             Storage::Gptq(gptq) => {
                 gptq.qweight.bytes().len() + gptq.qzeros.bytes().len() + gptq.scales.bytes().len()
             }
@@ -113,6 +123,52 @@ impl Matrix {
         }
     }
 
+    /// The stored bfloat16, (rows, cols), when that is how they are stored.
+    pub(crate) fn as_bf16(&self) -> Option<&[u16]> {
+        match &self.storage {
+            Storage::Bf16(buffer) => Some(buffer.numbers()),
+            _ => None,
+        }
+    }
+
+    /// Whether the numbers are bfloat16.
+    pub fn is_bf16(&self) -> bool {
+        matches!(self.storage, Storage::Bf16(_))
+    }
+
+    /// Whether the numbers are stored in fewer than 16 bits.
+    pub fn is_quantised(&self) -> bool {
+        matches!(self.storage, Storage::Blocks(..) | Storage::Gptq(_))
+    }
+
+    /// The type and bytes of quantised rows, when that is how they are stored.
+    pub fn as_blocks(&self) -> Option<(Quant, &[u8])> {
+        match &self.storage {
+            Storage::Blocks(quant, buffer) => Some((*quant, buffer.bytes())),
+            _ => None,
+        }
+    }
+
+    /// Writes some inputs of one output as float32 into `out`, (inputs.len()). Exact.
+    ///
+    /// # Panics
+    /// When they are not the matrix's, `out` has another size, or a block is cut.
+    pub(crate) fn widen_part(&self, output: usize, inputs: Range<usize>, out: &mut [f32]) {
+        assert!(output < self.rows && inputs.end <= self.cols && out.len() == inputs.len());
+        match &self.storage {
+            Storage::Gptq(gptq) => gptq.widen_part(self.rows, output, inputs, out),
+            Storage::Blocks(quant, buffer) => {
+                let start = output * quant.row_bytes(self.cols) + quant.row_bytes(inputs.start);
+                let blocks = &buffer.bytes()[start..][..quant.row_bytes(inputs.len())];
+                quant.dequantise(blocks, out);
+            }
+            _ => {
+                let start = output * self.cols + inputs.start;
+                self.widen_dense(start..start + out.len(), out);
+            }
+        }
+    }
+
     /// Writes some rows as float32 into `out`, (rows.len(), cols). Exact.
     ///
     /// # Panics
@@ -121,7 +177,24 @@ impl Matrix {
     pub fn widen(&self, rows: Range<usize>, out: &mut [f32]) {
         assert!(rows.end <= self.rows);
         assert_eq!(out.len(), rows.len() * self.cols);
-        let span = rows.start * self.cols..rows.end * self.cols;
+        match &self.storage {
+            Storage::Gptq(gptq) => {
+                for (output, out) in rows.zip(out.chunks_exact_mut(self.cols)) {
+                    gptq.widen_part(self.rows, output, 0..self.cols, out);
+                }
+            }
+            Storage::Blocks(quant, buffer) => {
+                let row_bytes = quant.row_bytes(self.cols);
+                let span = rows.start * row_bytes..rows.end * row_bytes;
+                quant.dequantise(&buffer.bytes()[span], out);
+            }
+            _ => self.widen_dense(rows.start * self.cols..rows.end * self.cols, out),
+        }
+    }
+
+    /// Numbers `span` of a matrix that is not quantised.
+    #[inline(always)] // as above
+    fn widen_dense(&self, span: Range<usize>, out: &mut [f32]) {
         match &self.storage {
             Storage::F32(buffer) => out.copy_from_slice(&buffer.numbers::<f32>()[span]),
             Storage::Bf16(buffer) => {
@@ -134,25 +207,23 @@ impl Matrix {
                 let values: &[f16] = bytemuck::cast_slice(&buffer.numbers::<u16>()[span]);
                 values.convert_to_f32_slice(out);
             }
-            Storage::Gptq(gptq) => gptq.widen(self.rows, self.cols, rows, out),
+            Storage::Gptq(_) | Storage::Blocks(..) => unreachable!("quantised"),
         }
     }
 }
 
 impl Gptq {
-    /// `(nibble − (zero + 1)) · scale` for some output rows.
-    fn widen(&self, rows: usize, cols: usize, wanted: Range<usize>, out: &mut [f32]) {
+    /// `(nibble − (zero + 1)) · scale` for some inputs of one output.
+    fn widen_part(&self, rows: usize, output: usize, inputs: Range<usize>, out: &mut [f32]) {
         let qweight = self.qweight.numbers::<u32>();
         let qzeros = self.qzeros.numbers::<u32>();
         let scales: &[f16] = bytemuck::cast_slice(self.scales.numbers::<u16>());
         let nibble = |word: u32, index: usize| (word >> (4 * (index % 8))) & 15;
-        for (row, out) in wanted.zip(out.chunks_exact_mut(cols)) {
-            for (col, (out, &group)) in out.iter_mut().zip(&self.groups).enumerate() {
-                let group = group as usize;
-                let value = nibble(qweight[col / 8 * rows + row], col) as i32;
-                let zero = nibble(qzeros[group * (rows / 8) + row / 8], row) as i32 + 1;
-                *out = (value - zero) as f32 * scales[group * rows + row].to_f32();
-            }
+        for (input, out) in inputs.zip(out) {
+            let group = self.groups[input] as usize;
+            let value = nibble(qweight[input / 8 * rows + output], input) as i32;
+            let zero = nibble(qzeros[group * (rows / 8) + output / 8], output) as i32 + 1;
+            *out = (value - zero) as f32 * scales[group * rows + output].to_f32();
         }
     }
 }

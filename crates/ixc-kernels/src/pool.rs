@@ -244,6 +244,11 @@ impl<T> Shared<T> {
         Self { start: slice.as_mut_ptr(), len: slice.len() }
     }
 
+    /// The first element.
+    pub(crate) fn start(&self) -> *mut T {
+        self.start
+    }
+
     /// Elements `start..start + len`.
     ///
     /// # Safety

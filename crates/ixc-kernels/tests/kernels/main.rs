@@ -3,6 +3,7 @@
 mod attention;
 mod matmul;
 mod pool;
+mod quant;
 
 /// Numbers between −1 and 1 that look random and are the same for the same seed.
 fn numbers(count: usize, seed: u64) -> Vec<f32> {

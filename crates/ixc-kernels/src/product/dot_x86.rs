@@ -1,0 +1,303 @@
+//! Dot products with 512-bit vectors: 64 inputs a step, in the order of the file.
+//!
+//! A step's 4-bit or 8-bit codes are unsigned and the activations signed, as `vpdpbusd` wants them. Codes
+//! that are stored with an offset start their sums from the activations' own sums, times the offset.
+
+use std::arch::x86_64::*;
+
+use super::{Row, plain};
+use crate::Quant;
+
+/// One row of weights against some rows.
+///
+/// # Safety
+/// The processor has the instructions.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
+pub(super) unsafe fn blocks<const R: usize>(
+    quant: Quant,
+    weights: &[u8],
+    rows: &[Row; R],
+) -> [f32; R] {
+    let group = quant.row_bytes(256);
+    let whole = weights.len() / group;
+    for row in rows {
+        let groups = weights.len().div_ceil(group);
+        assert!(row.values.len() >= groups * 256 && row.scales.len() >= groups);
+        assert!(row.fours.len() >= groups * 64 && row.sums.len() >= groups * 8);
+    }
+    let (weights, rest) = weights.split_at(whole * group);
+    // SAFETY: whole groups of weights, and rows as long as they (checked above).
+    let mut out = unsafe {
+        match quant {
+            Quant::Q4K => q4_k(weights, rows),
+            Quant::Q6K => q6_k(weights, rows),
+            Quant::Q8_0 => steps::<R, 8>(weights, rows),
+            Quant::Q4_0 => steps::<R, 4>(weights, rows),
+        }
+    };
+    if !rest.is_empty() {
+        let rows: [Row; R] = std::array::from_fn(|row| behind(&rows[row], whole));
+        let rest = plain(quant, rest, &rows);
+        out.iter_mut().zip(rest).for_each(|(out, rest)| *out += rest);
+    }
+    out
+}
+
+/// A row without its first groups.
+fn behind<'a>(row: &Row<'a>, groups: usize) -> Row<'a> {
+    Row {
+        values: &row.values[groups * 256..],
+        scales: &row.scales[groups..],
+        fours: &row.fours[groups * 64..],
+        sums: &row.sums[groups * 8..],
+    }
+}
+
+/// 64 integers, or 16 words, of a row.
+///
+/// # Safety
+/// They lie within the row.
+#[target_feature(enable = "avx512f")]
+unsafe fn at<T>(numbers: &[T], index: usize) -> __m512i {
+    // SAFETY: the caller's promise.
+    unsafe { _mm512_loadu_si512(numbers.as_ptr().add(index).cast()) }
+}
+
+/// Two stretches of 32 integers.
+///
+/// # Safety
+/// They lie within the row.
+#[target_feature(enable = "avx512f,avx2")]
+unsafe fn two(values: &[i8], first: usize, second: usize) -> __m512i {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let first = _mm256_loadu_si256(values.as_ptr().add(first).cast());
+        let second = _mm256_loadu_si256(values.as_ptr().add(second).cast());
+        _mm512_inserti64x4(_mm512_castsi256_si512(first), second, 1)
+    }
+}
+
+/// Q4K: 32 bytes hold 64 inputs, so a vector of low nibbles holds inputs 0..32 and 64..96 of its half.
+///
+/// # Safety
+/// Whole blocks, and rows as long as they.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
+unsafe fn q4_k<const R: usize>(weights: &[u8], rows: &[Row; R]) -> [f32; R] {
+    let low = _mm512_set1_epi8(15);
+    let pick = |first: i32| {
+        let second = first + 2;
+        _mm512_set_epi32(
+            second, second, second, second, second, second, second, second, first, first, first,
+            first, first, first, first, first,
+        )
+    };
+    let picks = [pick(0), pick(1), pick(4), pick(5)];
+    let mut sums = [_mm512_setzero_ps(); R];
+    let mut minima_sums = [_mm256_setzero_ps(); R];
+    for (group, block) in weights.as_chunks::<144>().0.iter().enumerate() {
+        let word = |at: usize| u32::from_le_bytes(block[at..at + 4].try_into().expect("4 bytes"));
+        let d = _mm_cvtph_ps(_mm_cvtsi32_si128(word(0) as i32)); // d, dmin
+        let (d, dmin) = (_mm_cvtss_f32(d), _mm_cvtss_f32(_mm_shuffle_ps(d, d, 1)));
+        let (a, b, c) = (word(4), word(8), word(12));
+        let both = |low: u32, high: u32| (u64::from(high) << 32 | u64::from(low)) as i64;
+        let scales = both(a & 0x3F3F_3F3F, (c & 0x0F0F_0F0F) | ((a >> 6 & 0x0303_0303) << 4));
+        let minima = both(b & 0x3F3F_3F3F, (c >> 4 & 0x0F0F_0F0F) | ((b >> 6 & 0x0303_0303) << 4));
+        let scales = _mm512_castsi256_si512(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(scales)));
+        let minima = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(minima));
+        let scales = picks.map(|pick| _mm512_permutexvar_epi32(pick, scales));
+        // SAFETY: bytes 16..144 of the block.
+        let codes = unsafe { [at(&block[..], 16), at(&block[..], 80)] };
+        let high = codes.map(|codes| _mm512_and_si512(_mm512_srli_epi16(codes, 4), low));
+        let codes = codes.map(|codes| _mm512_and_si512(codes, low));
+        for (row, (sum, minima_sum)) in rows.iter().zip(sums.iter_mut().zip(&mut minima_sums)) {
+            let zero = _mm512_setzero_si512();
+            let start = group * 256;
+            let mut total = zero;
+            for half in 0..2 {
+                let start = start + 128 * half;
+                // SAFETY: rows are as long as the weights.
+                let (x, y) = unsafe {
+                    (two(row.values, start, start + 64), two(row.values, start + 32, start + 96))
+                };
+                let even = _mm512_dpbusd_epi32(zero, codes[half], x);
+                let odd = _mm512_dpbusd_epi32(zero, high[half], y);
+                let even = _mm512_mullo_epi32(even, scales[2 * half]);
+                let odd = _mm512_mullo_epi32(odd, scales[2 * half + 1]);
+                total = _mm512_add_epi32(total, _mm512_add_epi32(even, odd));
+            }
+            let scale = row.scales[group];
+            *sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(total), _mm512_set1_ps(d * scale), *sum);
+            // SAFETY: eight sums for each group.
+            let x = unsafe { _mm256_loadu_si256(row.sums.as_ptr().add(8 * group).cast()) };
+            let x = _mm256_cvtepi32_ps(_mm256_mullo_epi32(minima, x));
+            *minima_sum = _mm256_fmadd_ps(x, _mm256_set1_ps(dmin * scale), *minima_sum);
+        }
+    }
+    std::array::from_fn(|row| {
+        let minima = _mm512_insertf32x8(_mm512_setzero_ps(), minima_sums[row], 0);
+        _mm512_reduce_add_ps(_mm512_sub_ps(sums[row], minima))
+    })
+}
+
+/// Blocks of 32 inputs with one f16 before their codes of `BITS` bits: two blocks a step.
+///
+/// # Safety
+/// Whole groups of such blocks, and rows as long as they.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
+unsafe fn steps<const R: usize, const BITS: usize>(weights: &[u8], rows: &[Row; R]) -> [f32; R] {
+    let bytes = 2 + 32 * BITS / 8;
+    let spread = _mm512_set_epi32(1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0);
+    // Codes are stored, or made, half their range too large.
+    let offset = _mm_cvtsi32_si128(BITS as i32 - 1);
+    let mut sums = [_mm512_setzero_ps(); R];
+    for (group, blocks) in weights.chunks_exact(8 * bytes).enumerate() {
+        let mut parts = [_mm512_setzero_ps(); R];
+        for step in 0..4 {
+            let pair = &blocks[2 * step * bytes..][..2 * bytes];
+            let half = |at: usize| u32::from(u16::from_le_bytes([pair[at], pair[at + 1]]));
+            let scales = (half(0) | half(bytes) << 16) as i32;
+            let scales = _mm_cvtph_ps(_mm_cvtsi32_si128(scales));
+            let scales = _mm512_permutexvar_ps(spread, _mm512_castps128_ps512(scales));
+            // SAFETY: two whole blocks.
+            let codes = unsafe {
+                if BITS == 8 { q8_0_codes(pair.as_ptr()) } else { q4_0_codes(pair.as_ptr()) }
+            };
+            let start = group * 256 + 64 * step;
+            for (row, part) in rows.iter().zip(&mut parts) {
+                // SAFETY: rows are as long as the weights.
+                let (x, fours) = unsafe { (at(row.values, start), at(row.fours, start / 4)) };
+                let total = _mm512_dpbusd_epi32(_mm512_sll_epi32(fours, offset), codes, x);
+                *part = _mm512_fmadd_ps(_mm512_cvtepi32_ps(total), scales, *part);
+            }
+        }
+        for ((row, part), sum) in rows.iter().zip(parts).zip(&mut sums) {
+            *sum = _mm512_fmadd_ps(part, _mm512_set1_ps(row.scales[group]), *sum);
+        }
+    }
+    sums.map(|sum| _mm512_reduce_add_ps(sum))
+}
+
+/// Two blocks' signed bytes with 128 added.
+///
+/// # Safety
+/// Two blocks can be read.
+#[inline]
+#[target_feature(enable = "avx512f,avx2")]
+unsafe fn q8_0_codes(pair: *const u8) -> __m512i {
+    // SAFETY: bytes 2..34 of each block.
+    let both = unsafe {
+        let first = _mm256_loadu_si256(pair.add(2).cast());
+        let second = _mm256_loadu_si256(pair.add(36).cast());
+        _mm512_inserti64x4(_mm512_castsi256_si512(first), second, 1)
+    };
+    _mm512_xor_si512(both, _mm512_set1_epi32(0x8080_8080u32 as i32))
+}
+
+/// Two blocks' nibbles: the low ones of a block are its first 16 inputs.
+///
+/// # Safety
+/// Two blocks can be read.
+#[inline]
+#[target_feature(enable = "avx512f,avx2")]
+unsafe fn q4_0_codes(pair: *const u8) -> __m512i {
+    // SAFETY: bytes 2..18 of each block.
+    let (first, second) =
+        unsafe { (_mm_loadu_si128(pair.add(2).cast()), _mm_loadu_si128(pair.add(20).cast())) };
+    let both = _mm512_mask_broadcast_i32x4(_mm512_broadcast_i32x4(first), 0xFF00, second);
+    let shifts = _mm512_set_epi64(4, 4, 0, 0, 4, 4, 0, 0);
+    _mm512_and_si512(_mm512_srlv_epi64(both, shifts), _mm512_set1_epi32(0x0F0F_0F0F))
+}
+
+/// Q6K: 64 bytes of low nibbles and 32 of high pairs hold 128 inputs, 64 of them in the low halves.
+///
+/// # Safety
+/// Whole blocks, and rows as long as they.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
+unsafe fn q6_k<const R: usize>(weights: &[u8], rows: &[Row; R]) -> [f32; R] {
+    let nibble = _mm512_set1_epi8(0x0F);
+    let pair = _mm512_set1_epi8(0x30);
+    let halves = |low: i16, high: i16| {
+        _mm512_inserti64x4(_mm512_set1_epi16(low), _mm256_set1_epi16(high), 1)
+    };
+    let (left, right) = (halves(4, 2), halves(0, 2));
+    let spread = _mm512_set_epi32(3, 3, 3, 3, 2, 2, 2, 2, 1, 1, 1, 1, 0, 0, 0, 0);
+    let mut sums = [_mm512_setzero_ps(); R];
+    for (group, block) in weights.as_chunks::<210>().0.iter().enumerate() {
+        let d = i32::from(u16::from_le_bytes([block[208], block[209]]));
+        let d = _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(d)));
+        // SAFETY: bytes 192..208 of the block.
+        let scales = unsafe { _mm_loadu_si128(block.as_ptr().add(192).cast()) };
+        let scales = _mm512_cvtepi8_epi32(scales);
+        let mut totals = [_mm512_setzero_si512(); R];
+        for half in 0..2 {
+            // SAFETY: 64 bytes of the first 128, 32 of the 64 behind them.
+            let (low, high) = unsafe {
+                (
+                    at(&block[..], 64 * half),
+                    _mm256_loadu_si256(block.as_ptr().add(128 + 32 * half).cast()),
+                )
+            };
+            let high = _mm512_broadcast_i64x4(high);
+            let first = _mm512_or_si512(
+                _mm512_and_si512(low, nibble),
+                _mm512_and_si512(_mm512_sllv_epi16(high, left), pair),
+            );
+            let second = _mm512_or_si512(
+                _mm512_and_si512(_mm512_srli_epi16(low, 4), nibble),
+                _mm512_and_si512(_mm512_srlv_epi16(high, right), pair),
+            );
+            for (step, codes) in [first, second].into_iter().enumerate() {
+                let quarter = 2 * half + step;
+                let index = _mm512_add_epi32(spread, _mm512_set1_epi32(4 * quarter as i32));
+                let scales = _mm512_permutexvar_epi32(index, scales);
+                let start = group * 256 + 64 * quarter;
+                for (row, total) in rows.iter().zip(&mut totals) {
+                    // SAFETY: rows are as long as the weights.
+                    let (x, fours) = unsafe { (at(row.values, start), at(row.fours, start / 4)) };
+                    let sum = _mm512_dpbusd_epi32(_mm512_slli_epi32(fours, 5), codes, x);
+                    *total = _mm512_add_epi32(*total, _mm512_mullo_epi32(sum, scales));
+                }
+            }
+        }
+        for ((row, total), sum) in rows.iter().zip(totals).zip(&mut sums) {
+            let scale = _mm512_set1_ps(d * row.scales[group]);
+            *sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(total), scale, *sum);
+        }
+    }
+    sums.map(|sum| _mm512_reduce_add_ps(sum))
+}
+
+/// Two rows of bfloat16.
+///
+/// # Safety
+/// The processor has the instructions; the rows are equally long.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+pub(super) unsafe fn bf16(weights: &[u16], row: &[u16]) -> f32 {
+    const STEP: usize = 32;
+    let mut sums = [_mm512_setzero_ps(); 4];
+    let steps = weights.len() / STEP;
+    for step in 0..steps {
+        // SAFETY: 32 numbers from step · 32 on, in both rows; a vector of words is one of bfloat16.
+        let (w, x) = unsafe {
+            let w = _mm512_loadu_si512(weights.as_ptr().add(step * STEP).cast());
+            let x = _mm512_loadu_si512(row.as_ptr().add(step * STEP).cast());
+            (
+                std::mem::transmute::<__m512i, __m512bh>(w),
+                std::mem::transmute::<__m512i, __m512bh>(x),
+            )
+        };
+        sums[step % 4] = _mm512_dpbf16_ps(sums[step % 4], w, x);
+    }
+    let rest = (1u64 << (weights.len() % STEP)) as u32;
+    // SAFETY: only the numbers left are read.
+    let (w, x) = unsafe {
+        let mask = rest - 1;
+        let w = _mm512_maskz_loadu_epi16(mask, weights.as_ptr().add(steps * STEP).cast());
+        let x = _mm512_maskz_loadu_epi16(mask, row.as_ptr().add(steps * STEP).cast());
+        (std::mem::transmute::<__m512i, __m512bh>(w), std::mem::transmute::<__m512i, __m512bh>(x))
+    };
+    sums[0] = _mm512_dpbf16_ps(sums[0], w, x);
+    let sum = _mm512_add_ps(_mm512_add_ps(sums[0], sums[1]), _mm512_add_ps(sums[2], sums[3]));
+    _mm512_reduce_add_ps(sum)
+}
