@@ -6,7 +6,7 @@
 
 use candle_core::Tensor;
 use ixc_nn::{
-    activation::{add, silu_mul},
+    activation::add,
     attention::attention,
     cache::{KvCache, LayerCache},
     norm::RmsNorm,
@@ -141,10 +141,8 @@ impl Block {
         let x = add(self.attention.forward(&normed, layer, pass)?, x)?;
         recycle(normed);
         let normed = self.ffn_norm.forward(&x)?;
-        let gate = self.gate.forward(&normed, pass.images)?; // (n, inner)
-        let up = self.up.forward(&normed, pass.images)?;
+        let inner = PLoraLinear::gated(&self.gate, &self.up, &normed, pass.images)?; // (n, inner)
         recycle(normed);
-        let inner = silu_mul(gate, up)?;
         let out = add(self.down.forward(&inner, pass.images)?, &x)?;
         [inner, x].into_iter().for_each(recycle);
         Ok(out)

@@ -5,7 +5,7 @@
 
 use candle_core::{Device, Tensor};
 use ixc_nn::{
-    Buffer, Matrix,
+    Arithmetic, Buffer, Matrix,
     embedding::Embedding,
     linear::Linear,
     norm::{LayerNorm, RmsNorm},
@@ -26,13 +26,15 @@ const TOWER_EPS: f64 = 1e-5;
 pub struct Weights<'a> {
     checkpoint: &'a Checkpoint,
     keep: Keep,
+    arithmetic: Arithmetic,
     prefix: String,
 }
 
 impl<'a> Weights<'a> {
-    /// The top of a checkpoint; `keep` says in which precision matrices stay in memory.
-    pub fn new(checkpoint: &'a Checkpoint, keep: Keep) -> Self {
-        Self { checkpoint, keep, prefix: String::new() }
+    /// The top of a checkpoint; `keep` says in which precision matrices stay in memory, `arithmetic` what
+    /// products with them are made of.
+    pub fn new(checkpoint: &'a Checkpoint, keep: Keep, arithmetic: Arithmetic) -> Self {
+        Self { checkpoint, keep, arithmetic, prefix: String::new() }
     }
 
     /// The place `name` below this one.
@@ -53,6 +55,11 @@ impl<'a> Weights<'a> {
         Ok(Tensor::from_vec(values, shape, &Device::Cpu)?)
     }
 
+    /// What products are made of.
+    pub fn arithmetic(&self) -> Arithmetic {
+        self.arithmetic
+    }
+
     fn matrix(&self, name: &str, rows: usize, cols: usize) -> Result<Matrix, Error> {
         Ok(self.checkpoint.matrix(&self.full(name), rows, cols, self.keep)?)
     }
@@ -62,13 +69,18 @@ impl<'a> Weights<'a> {
     /// # Errors
     /// As [`Weights::tensor`]; so for all below.
     pub fn linear(&self, name: &str, inputs: usize, outputs: usize) -> Result<Linear, Error> {
-        Ok(Linear::new(self.matrix(&format!("{name}.weight"), outputs, inputs)?, None)?)
+        Ok(Linear::new(
+            self.matrix(&format!("{name}.weight"), outputs, inputs)?,
+            None,
+            self.arithmetic,
+        )?)
     }
 
     /// A linear layer with a bias.
     pub fn linear_bias(&self, name: &str, inputs: usize, outputs: usize) -> Result<Linear, Error> {
         let weight = self.matrix(&format!("{name}.weight"), outputs, inputs)?;
-        Ok(Linear::new(weight, Some(self.tensor(&format!("{name}.bias"), &[outputs])?))?)
+        let bias = self.tensor(&format!("{name}.bias"), &[outputs])?;
+        Ok(Linear::new(weight, Some(bias), self.arithmetic)?)
     }
 
     /// A tensor of more extents as a linear layer over all but the first: the patch embedding.
@@ -76,7 +88,7 @@ impl<'a> Weights<'a> {
         let (outputs, inputs) = (shape[0], shape[1..].iter().product());
         let values = self.checkpoint.floats(&self.full(name), shape)?;
         let weight = Matrix::f32(outputs, inputs, Buffer::from_slice(&values));
-        Ok(Linear::new(weight, None)?)
+        Ok(Linear::new(weight, None, self.arithmetic)?)
     }
 
     /// The token embeddings.
@@ -108,7 +120,8 @@ impl<'a> Weights<'a> {
         let (inputs, outputs) = tensors::linear_shapes(config)[index];
         let name = LINEARS[index];
         let base = if config.gptq {
-            Linear::new(self.checkpoint.gptq_matrix(&self.full(name), outputs, inputs)?, None)?
+            let weight = self.checkpoint.gptq_matrix(&self.full(name), outputs, inputs)?;
+            Linear::new(weight, None, self.arithmetic)?
         } else {
             self.linear(name, inputs, outputs)?
         };

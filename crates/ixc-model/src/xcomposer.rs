@@ -11,6 +11,7 @@ use ixc_input::{
     prompt::Prompt,
 };
 use ixc_nn::{
+    Arithmetic,
     activation::gelu,
     cache::KvCache,
     embedding::Embedding,
@@ -49,13 +50,19 @@ pub struct Eye {
 }
 
 impl XComposer {
-    /// Builds the model from a checkpoint; `keep` says in which precision its matrices stay.
+    /// Builds the model from a checkpoint; `keep` says in which precision its matrices stay, `arithmetic`
+    /// what products with them are made of.
     ///
     /// # Errors
     /// When tensors are missing or misshapen.
-    pub fn load(config: ModelConfig, checkpoint: &Checkpoint, keep: Keep) -> Result<Self, Error> {
+    pub fn load(
+        config: ModelConfig,
+        checkpoint: &Checkpoint,
+        keep: Keep,
+        arithmetic: Arithmetic,
+    ) -> Result<Self, Error> {
         check_complete(&config, checkpoint)?;
-        let weights = Weights::new(checkpoint, keep);
+        let weights = Weights::new(checkpoint, keep, arithmetic);
         let model = weights.at("model");
         let (vocabulary, hidden) = (config.language.vocabulary, config.language.hidden);
         let eye = match &config.vision {

@@ -4,7 +4,10 @@ use std::ops::ControlFlow;
 
 use ixc_input::prepare::{Geometry, TileStyle};
 use ixc_model::{Error, Family, ModelConfig, XComposer, config::VisionConfig, init};
-use ixc_nn::weights::{Checkpoint, Keep, SHARD_BYTES, ShardWriter, StoredType, TensorPlan};
+use ixc_nn::{
+    Arithmetic,
+    weights::{Checkpoint, Keep, SHARD_BYTES, ShardWriter, StoredType, TensorPlan},
+};
 
 /// A tiny checkpoint with a tower of this grid and geometry, read back from its files.
 fn read(stored_grid: usize, geometry: Geometry) -> (ModelConfig, XComposer) {
@@ -17,7 +20,7 @@ fn read(stored_grid: usize, geometry: Geometry) -> (ModelConfig, XComposer) {
     init::write(&config, StoredType::F16, 1, None, folder.path(), go).unwrap();
     let checkpoint = Checkpoint::open(folder.path()).unwrap();
     let config = ModelConfig::read(folder.path(), &checkpoint).unwrap();
-    (config.clone(), XComposer::load(config, &checkpoint, Keep::Stored).unwrap())
+    (config.clone(), XComposer::load(config, &checkpoint, Keep::Stored, Arithmetic::Exact).unwrap())
 }
 
 #[test]

@@ -19,6 +19,7 @@ use ixc_model::{
     tensors,
 };
 use ixc_nn::{
+    Arithmetic,
     cache::KvCache,
     plora::ImageRows,
     weights::{Checkpoint, Keep, SHARD_BYTES, ShardWriter, StoredType, TensorPlan},
@@ -66,7 +67,7 @@ fn load(config: &ModelConfig, dtype: StoredType, keep: Keep) -> XComposer {
     let checkpoint = Checkpoint::open(folder.path()).unwrap();
     let read = ModelConfig::read(folder.path(), &checkpoint).unwrap();
     assert_eq!(read, ModelConfig { gptq: false, ..config.clone() });
-    XComposer::load(read, &checkpoint, keep).unwrap()
+    XComposer::load(read, &checkpoint, keep, Arithmetic::Exact).unwrap()
 }
 
 fn shapes() -> Vec<ModelConfig> {
@@ -268,8 +269,8 @@ fn without_image_rows_it_is_plain_internlm2() {
         .unwrap();
         let checkpoint = Checkpoint::open(folder.path()).unwrap();
         let plain = ModelConfig { plora: None, ..with.clone() };
-        let plain = XComposer::load(plain, &checkpoint, Keep::Stored).unwrap();
-        let with = XComposer::load(with, &checkpoint, Keep::Stored).unwrap();
+        let plain = XComposer::load(plain, &checkpoint, Keep::Stored, Arithmetic::Exact).unwrap();
+        let with = XComposer::load(with, &checkpoint, Keep::Stored, Arithmetic::Exact).unwrap();
         let x = with.embed(&(0..40).map(|i| i * 5 % 200).collect::<Vec<_>>()).unwrap();
         let values = |t: Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         let none = ImageRows::from_mask([false; 40]);
@@ -341,8 +342,9 @@ fn any_tensor_left_out_is_missed() {
             .unwrap();
         std::fs::copy(folder.path().join("config.json"), other.path().join("config.json")).unwrap();
         let checkpoint = Checkpoint::open(other.path()).unwrap();
-        let loaded = ModelConfig::read(other.path(), &checkpoint)
-            .and_then(|config| XComposer::load(config, &checkpoint, Keep::Stored));
+        let loaded = ModelConfig::read(other.path(), &checkpoint).and_then(|config| {
+            XComposer::load(config, &checkpoint, Keep::Stored, Arithmetic::Exact)
+        });
         assert!(loaded.is_err(), "{left_out} was not missed");
     }
 }

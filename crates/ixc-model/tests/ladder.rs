@@ -22,6 +22,7 @@ use ixc_model::{
     xcomposer::Eye,
 };
 use ixc_nn::{
+    Arithmetic,
     interpolate::bicubic,
     weights::{Checkpoint, Keep},
 };
@@ -171,7 +172,9 @@ fn high_resolution_towers() {
         assert!(matches!(config.geometry, Geometry::Tiles { tile: t, .. } if t == tile));
         let hidden = checkpoint.info("vision_proj.2.bias").unwrap().shape[0];
         assert!(checkpoint.info(&format!("{TOWER}.pre_layrnorm.weight")).is_some());
-        let eye = Eye::load(&Weights::new(&checkpoint, Keep::Stored), &config, hidden).unwrap();
+        let eye =
+            Eye::load(&Weights::new(&checkpoint, Keep::Stored, Arithmetic::Exact), &config, hidden)
+                .unwrap();
         for (case, about) in about["cases"].as_array().unwrap().iter().enumerate() {
             let mut picture = pixels(&expected[&format!("case{case}.pixel_values_times8")], 0);
             picture.data.iter_mut().for_each(|value| *value /= 8.0);

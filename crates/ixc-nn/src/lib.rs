@@ -19,4 +19,4 @@ pub mod rope;
 pub mod weights;
 
 pub use error::Error;
-pub use ixc_kernels::{Buffer, Matrix, recycle::pass};
+pub use ixc_kernels::{Arithmetic, Buffer, Matrix, cpu, pool, recycle::pass};

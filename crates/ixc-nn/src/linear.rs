@@ -1,18 +1,24 @@
 //! The linear layer, over weights in whatever precision they are stored.
 //!
-//! y = x · Wᵀ + b. Activations are float32; the weight stays a [`Matrix`] as its file has it.
+//! y = x · Wᵀ + b. Activations are float32 tensors; the weight stays a [`Matrix`] as its file has it, and
+//! [`Arithmetic`] says what their products are made of. A layer may be summed with others over other rows
+//! in one product ([`Linear::term`]), which is how adapters join it.
 //! Deliberately absent: adapters (see [`crate::plora`]).
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor, bail};
-use ixc_kernels::{Matrix, matmul};
+use candle_core::{D, Device, Tensor};
+use ixc_kernels::{
+    Arithmetic, Matrix,
+    product::{Term, product, rows::Rows},
+};
 
-use crate::{Error, activation::add_bias};
+use crate::{Error, numbers::read};
 
 /// A weight of `outputs` × `inputs`, and perhaps a bias.
 #[derive(Clone, Debug)]
 pub struct Linear {
     weight: Matrix,
     bias: Option<Tensor>, // (outputs)
+    arithmetic: Arithmetic,
 }
 
 impl Linear {
@@ -20,13 +26,27 @@ impl Linear {
     ///
     /// # Errors
     /// When the bias is not as long as the weight has rows.
-    pub fn new(weight: Matrix, bias: Option<Tensor>) -> Result<Self, Error> {
+    pub fn new(
+        weight: Matrix,
+        bias: Option<Tensor>,
+        arithmetic: Arithmetic,
+    ) -> Result<Self, Error> {
         if let Some(bias) = &bias
             && bias.dims() != [weight.rows()]
         {
             bail_shape("a linear layer's bias", &[weight.rows()], bias.dims())?;
         }
-        Ok(Self { weight, bias })
+        Ok(Self { weight, bias, arithmetic })
+    }
+
+    /// The weight, (outputs, inputs).
+    pub fn weight(&self) -> &Matrix {
+        &self.weight
+    }
+
+    /// What its products are made of.
+    pub fn arithmetic(&self) -> Arithmetic {
+        self.arithmetic
     }
 
     /// Multiplies rows: (…, inputs) → (…, outputs).
@@ -34,11 +54,38 @@ impl Linear {
     /// # Errors
     /// When the last extent is not the layer's inputs.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor, Error> {
-        let y = x.contiguous()?.apply_op1_no_bwd(&Product(&self.weight))?; // (…, outputs)
-        match &self.bias {
-            Some(bias) => add_bias(y, bias),
-            None => Ok(y),
+        self.forward_rows(x, |rows| {
+            let terms = [self.term(rows)];
+            match &self.bias {
+                Some(bias) => read(bias, |b| Ok(product(&terms, Some(b), self.arithmetic))),
+                None => Ok(product(&terms, None, self.arithmetic)),
+            }
+        })
+    }
+
+    /// Hands the rows of x, (…, inputs), to `multiply`, and gives what it returns x's shape again, with
+    /// this layer's outputs: (…, outputs).
+    ///
+    /// # Errors
+    /// When the last extent is not the layer's inputs, and what `multiply` says.
+    pub(crate) fn forward_rows(
+        &self,
+        x: &Tensor,
+        multiply: impl FnOnce(&Rows) -> Result<Vec<f32>, Error>,
+    ) -> Result<Tensor, Error> {
+        let inputs = self.weight.cols();
+        if x.dim(D::Minus1)? != inputs {
+            bail_shape("a linear layer's rows", &[inputs], &x.dims()[x.rank() - 1..])?;
         }
+        let mut dims = x.dims().to_vec();
+        dims[x.rank() - 1] = self.weight.rows();
+        let out = read(&x.contiguous()?, |x| multiply(&Rows::new(x, inputs)))?;
+        Ok(Tensor::from_vec(out, dims, &Device::Cpu)?)
+    }
+
+    /// The layer, without its bias, as a summand over these rows.
+    pub(crate) fn term<'a>(&'a self, rows: &'a Rows<'a>) -> Term<'a> {
+        Term { rows, weight: &self.weight }
     }
 }
 
@@ -46,32 +93,4 @@ impl Linear {
 pub(crate) fn bail_shape(what: &str, expected: &[usize], found: &[usize]) -> Result<(), Error> {
     Err(candle_core::Error::Msg(format!("{what}: expected shape {expected:?}, found {found:?}"))
         .into())
-}
-
-/// The product as an operation on candle's tensors.
-struct Product<'a>(&'a Matrix);
-
-impl CustomOp1 for Product<'_> {
-    fn name(&self) -> &'static str {
-        "linear"
-    }
-
-    fn cpu_fwd(
-        &self,
-        storage: &CpuStorage,
-        layout: &Layout,
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
-        let Some((start, end)) = layout.contiguous_offsets() else {
-            bail!("linear: the rows must be contiguous")
-        };
-        let x = &storage.as_slice::<f32>()?[start..end];
-        let mut dims = layout.dims().to_vec();
-        match dims.last_mut() {
-            Some(last) if *last == self.0.cols() => *last = self.0.rows(),
-            _ => {
-                bail!("linear: expected rows of {}, found shape {:?}", self.0.cols(), layout.dims())
-            }
-        }
-        Ok((CpuStorage::F32(matmul(x, self.0)), Shape::from(dims)))
-    }
 }

@@ -2,11 +2,16 @@
 //!
 //! y = W x for text rows, y = W x + scale · B (A x) for image rows. Vision is learned in A and B;
 //! language stays in W. Where no row is an image's, the adapter is not even touched: the layer is
-//! then exactly the plain linear one.
+//! then exactly the plain linear one. Where some are, A's rows are 0 for text, and B joins W's product as
+//! one more summand.
 
 use std::ops::Range;
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
+use ixc_kernels::{
+    product::{Term, gated, product, rows::Rows},
+    recycle::give,
+};
 
 use crate::{Error, linear::Linear};
 
@@ -74,12 +79,6 @@ impl ImageRows {
         }
         rows
     }
-
-    /// The row numbers as a tensor of indices, (count).
-    fn indices(&self, device: &Device) -> Result<Tensor, Error> {
-        let indices: Vec<u32> = self.runs.iter().cloned().flatten().map(|row| row as u32).collect();
-        Ok(Tensor::from_vec(indices, self.count, device)?)
-    }
 }
 
 /// The adapter of one linear layer.
@@ -102,20 +101,85 @@ pub struct PLoraLinear {
     pub adapter: Option<Adapter>,
 }
 
+impl Adapter {
+    /// scale · A x for image rows and 0 for text rows, (n, rank).
+    fn inner(&self, x: &Rows, images: &ImageRows) -> Vec<f32> {
+        let rank = self.a.weight().rows();
+        let mut inner = if 2 * images.count() < x.count() {
+            self.inner_of_few(x, images)
+        } else {
+            product(&[self.a.term(x)], None, self.a.arithmetic())
+        };
+        let mut text = 0;
+        for run in &images.runs {
+            inner[text * rank..run.start * rank].fill(0.0);
+            let scale = self.scale as f32;
+            inner[run.start * rank..run.end * rank].iter_mut().for_each(|value| *value *= scale);
+            text = run.end;
+        }
+        inner[text * rank..].fill(0.0);
+        inner
+    }
+
+    /// A x for image rows alone, in their places: what stands in the others' does not count.
+    fn inner_of_few(&self, x: &Rows, images: &ImageRows) -> Vec<f32> {
+        let (cols, rank) = (x.cols(), self.a.weight().rows());
+        let picked: Vec<f32> = images
+            .runs
+            .iter()
+            .flat_map(|run| &x.values()[run.start * cols..run.end * cols])
+            .copied()
+            .collect();
+        let few = product(&[self.a.term(&Rows::new(&picked, cols))], None, self.a.arithmetic());
+        let mut inner = vec![0f32; x.count() * rank];
+        let mut few = few.as_slice();
+        for run in &images.runs {
+            let (these, rest) = few.split_at(run.len() * rank);
+            inner[run.start * rank..run.end * rank].copy_from_slice(these);
+            few = rest;
+        }
+        inner
+    }
+}
+
 impl PLoraLinear {
     /// Multiplies rows, (n, inputs) → (n, outputs), adding the adapter's part on image rows.
     ///
     /// # Errors
     /// When shapes do not fit.
     pub fn forward(&self, x: &Tensor, images: &ImageRows) -> Result<Tensor, Error> {
-        let y = self.base.forward(x)?; // (n, outputs)
+        self.base.forward_rows(x, |rows| {
+            self.with_terms(rows, images, |terms| product(terms, None, self.base.arithmetic()))
+        })
+    }
+
+    /// The inner rows of a gated feed-forward layer: silu(gate x) · up x, (n, inputs) → (n, outputs).
+    ///
+    /// # Errors
+    /// When shapes do not fit.
+    pub fn gated(gate: &Self, up: &Self, x: &Tensor, images: &ImageRows) -> Result<Tensor, Error> {
+        gate.base.forward_rows(x, |rows| {
+            gate.with_terms(rows, images, |gates| {
+                up.with_terms(rows, images, |ups| gated(gates, ups, gate.base.arithmetic()))
+            })?
+        })
+    }
+
+    /// Hands the layer's summands to `multiply`: W, and B where there are image rows.
+    fn with_terms<R>(
+        &self,
+        rows: &Rows,
+        images: &ImageRows,
+        multiply: impl FnOnce(&[Term]) -> R,
+    ) -> Result<R, Error> {
         let Some(adapter) = self.adapter.as_ref().filter(|_| !images.is_empty()) else {
-            return Ok(y);
+            return Ok(multiply(&[self.base.term(rows)]));
         };
-        let rows = images.indices(x.device())?; // (count)
-        let all = images.count() == x.dim(0)?;
-        let x = if all { x.clone() } else { x.index_select(&rows, 0)? }; // (count, inputs)
-        let part = (adapter.b.forward(&adapter.a.forward(&x)?)? * adapter.scale)?; // (count, outputs)
-        Ok(if all { (y + part)? } else { y.index_add(&rows, &part, 0)? })
+        let inner = adapter.inner(rows, images);
+        let of_inner = Rows::new(&inner, adapter.b.weight().cols());
+        let result = multiply(&[self.base.term(rows), adapter.b.term(&of_inner)]);
+        drop(of_inner);
+        give(inner);
+        Ok(result)
     }
 }

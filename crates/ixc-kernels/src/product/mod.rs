@@ -4,8 +4,9 @@
 //! of [`GROUP_BYTES`] bytes along the inputs; a task takes [`PANEL`] outputs, turns one group of their
 //! weights into a panel that stays in the first cache ([`panel`]), runs all rows over it in register
 //! tiles ([`tile`]), and goes on to the next group. Several terms may add up in the same tile, which is
-//! how Partial LoRA joins a layer for the price of one more group. Few rows take dot products with the
-//! weights as they lie ([`dot`]). Results do not depend on the number of threads.
+//! how Partial LoRA joins a layer for the price of one more group; and the two halves of a panel may belong
+//! to two layers, which is how a gated layer's inner rows are written once. Few rows take dot products with
+//! the weights as they lie ([`dot`]). Results do not depend on the number of threads.
 //! Deliberately absent: float32 products ([`crate::matmul()`]), tensors.
 
 pub mod dot;
@@ -15,6 +16,8 @@ pub mod tile;
 
 use std::cell::RefCell;
 
+use panel::Panel;
+use pulp::{Arch, NullaryFnOnce};
 use rows::{Packed, Rows};
 use tile::{GROUP_BYTES, Lane, PANEL, STRIP, TILE_ROWS};
 
@@ -22,10 +25,11 @@ use crate::{
     Matrix,
     arithmetic::Arithmetic,
     cpu,
-    elementwise::add_bias,
+    elementwise::{self, add_bias},
+    math::silu,
     matmul::matmul_into,
     pool::{self, Shared},
-    recycle::floats,
+    recycle::{self, floats},
 };
 
 /// Up to so many rows, dot products with the stored weights beat unpacking them into panels.
@@ -40,22 +44,39 @@ pub struct Term<'a> {
     pub weight: &'a Matrix,
 }
 
-/// How one matrix is multiplied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    F32,
-    Lane(Lane),
+/// In which lane a matrix is multiplied; none for float32.
+fn lane(weight: &Matrix, arithmetic: Arithmetic) -> Option<Lane> {
+    match arithmetic {
+        Arithmetic::Exact => None,
+        Arithmetic::Fast if weight.is_quantised() => Some(Lane::Int8),
+        Arithmetic::Fast if weight.is_bf16() && cpu::path() == cpu::Path::Avx512Bf16 => {
+            Some(Lane::Bf16)
+        }
+        Arithmetic::Fast => None,
+    }
 }
 
-fn kind(weight: &Matrix, arithmetic: Arithmetic) -> Kind {
-    match arithmetic {
-        Arithmetic::Exact => Kind::F32,
-        Arithmetic::Fast if weight.is_quantised() => Kind::Lane(Lane::Int8),
-        Arithmetic::Fast if weight.is_bf16() && cpu::path() == cpu::Path::Avx512Bf16 => {
-            Kind::Lane(Lane::Bf16)
+/// A term that is not multiplied in float32.
+type Laned<'a> = (Lane, Term<'a>);
+
+/// The terms that have a lane, and those that are float32.
+fn sort<'a>(terms: &[Term<'a>], arithmetic: Arithmetic) -> (Vec<Laned<'a>>, Vec<Term<'a>>) {
+    let (m, n) = extents(terms);
+    let (mut laned, mut exact) = (Vec::new(), Vec::new());
+    for term in terms {
+        assert!(term.rows.count() == m && term.weight.rows() == n, "terms of one shape");
+        assert_eq!(term.rows.cols(), term.weight.cols(), "rows as long as the weight has inputs");
+        match lane(term.weight, arithmetic) {
+            Some(lane) => laned.push((lane, *term)),
+            None => exact.push(*term),
         }
-        Arithmetic::Fast => Kind::F32,
     }
+    (laned, exact)
+}
+
+/// Rows and outputs of a product.
+fn extents(terms: &[Term]) -> (usize, usize) {
+    (terms[0].rows.count(), terms[0].weight.rows())
 }
 
 /// `Σ rows · weightᵀ + bias`, (m, n). All terms have as many rows, and as many outputs.
@@ -63,43 +84,94 @@ fn kind(weight: &Matrix, arithmetic: Arithmetic) -> Kind {
 /// # Panics
 /// When the terms' shapes do not fit, or there is none.
 pub fn product(terms: &[Term], bias: Option<&[f32]>, arithmetic: Arithmetic) -> Vec<f32> {
-    let (m, n) = (terms[0].rows.count(), terms[0].weight.rows());
-    for term in terms {
-        assert!(term.rows.count() == m && term.weight.rows() == n, "terms of one shape");
-        assert_eq!(term.rows.cols(), term.weight.cols(), "rows as long as the weight has inputs");
-    }
+    let (m, n) = extents(terms);
     assert!(bias.is_none_or(|bias| bias.len() == n), "a bias for each output");
-    let mut out = floats(m * n); // every number is written
-    let mut filled = false;
-    let lanes: Vec<(Lane, Term)> = terms
-        .iter()
-        .filter_map(|term| match kind(term.weight, arithmetic) {
-            Kind::Lane(lane) => Some((lane, *term)),
-            Kind::F32 => None,
-        })
-        .collect();
-    if !lanes.is_empty() {
+    let (laned, exact) = sort(terms, arithmetic);
+    let mut out = floats(m * n);
+    let mut bias = bias;
+    if !laned.is_empty() {
         if m <= DOT_ROWS_MAX {
-            dot::dot_rows(&lanes, bias, &mut out);
+            dot::dot_rows(&laned, bias, &mut out);
         } else {
-            tiled(&lanes, bias, m, n, &mut out);
+            let passes: Vec<Pass> = laned
+                .iter()
+                .map(|(lane, term)| Pass {
+                    rows: term.rows.packed(*lane),
+                    weights: std::array::from_fn(|strip| Some((term.weight, strip * STRIP))),
+                })
+                .collect();
+            tiled(&passes, m, n, PANEL, &mut out, &Finish::Sum(bias));
         }
-        filled = true;
+        bias = None;
     }
-    for term in terms.iter().filter(|term| kind(term.weight, arithmetic) == Kind::F32) {
-        matmul_into(term.rows.values(), term.weight, filled, &mut out);
-        if !filled && let Some(bias) = bias {
-            add_bias(&mut out, bias);
-        }
-        filled = true;
+    for (index, term) in exact.iter().enumerate() {
+        matmul_into(term.rows.values(), term.weight, index > 0 || !laned.is_empty(), &mut out);
+    }
+    if let Some(bias) = bias {
+        add_bias(&mut out, bias);
     }
     out
+}
+
+/// `silu(Σ gate) · Σ up`, (m, n): the inner rows of a gated feed-forward layer.
+///
+/// # Panics
+/// When the terms' shapes do not fit, or there is none.
+pub fn gated(gate: &[Term], up: &[Term], arithmetic: Arithmetic) -> Vec<f32> {
+    let (m, n) = extents(gate);
+    assert_eq!((m, n), extents(up), "gate and up of one shape");
+    let (gates, exact_gates) = sort(gate, arithmetic);
+    let (ups, exact_ups) = sort(up, arithmetic);
+    if m <= DOT_ROWS_MAX || !exact_gates.is_empty() || !exact_ups.is_empty() {
+        let mut out = product(gate, None, arithmetic);
+        let factor = product(up, None, arithmetic);
+        elementwise::silu_mul(&mut out, &factor);
+        recycle::give(factor);
+        return out;
+    }
+    let mut passes: Vec<Pass> = Vec::new();
+    for (strip, terms) in [gates, ups].into_iter().enumerate() {
+        for (lane, term) in terms {
+            let rows = term.rows.packed(lane);
+            // Both halves of a panel over the same rows make one pass.
+            let fitting = passes
+                .iter_mut()
+                .find(|pass| std::ptr::eq(pass.rows, rows) && pass.weights[strip].is_none());
+            match fitting {
+                Some(pass) => pass.weights[strip] = Some((term.weight, 0)),
+                None => {
+                    let mut weights = [None; PANEL / STRIP];
+                    weights[strip] = Some((term.weight, 0));
+                    passes.push(Pass { rows, weights });
+                }
+            }
+        }
+    }
+    let mut out = floats(m * n);
+    tiled(&passes, m, n, STRIP, &mut out, &Finish::Gate);
+    out
+}
+
+/// Some rows over both halves of a panel: for each the matrix, and how far its outputs are behind the
+/// task's first; none where the pass adds nothing.
+struct Pass<'a> {
+    rows: &'a Packed,
+    weights: [Option<(&'a Matrix, usize)>; PANEL / STRIP],
+}
+
+/// What becomes of a panel's sums.
+enum Finish<'a> {
+    /// They are outputs, with a bias perhaps.
+    Sum(Option<&'a [f32]>),
+    /// The first half gates the second.
+    Gate,
 }
 
 /// A thread's own working memory, kept between kernels.
 #[derive(Default)]
 struct Scratch {
-    panel: panel::Panel,
+    panel: Panel,
+    /// (rows in whole tiles, PANEL).
     sums: Vec<f32>,
 }
 
@@ -107,45 +179,91 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-fn tiled(terms: &[(Lane, Term)], bias: Option<&[f32]>, m: usize, n: usize, out: &mut [f32]) {
+/// Tasks of `height` outputs each.
+fn tiled(passes: &[Pass], m: usize, n: usize, height: usize, out: &mut [f32], finish: &Finish) {
     let path = cpu::path();
-    let packed: Vec<(&Packed, &Matrix)> =
-        terms.iter().map(|(lane, term)| (term.rows.packed(*lane), term.weight)).collect();
     let tiles = m.div_ceil(TILE_ROWS);
     let out = Shared::new(out);
-    pool::run(n.div_ceil(PANEL), &|task| {
-        SCRATCH.with_borrow_mut(|scratch| {
-            let Scratch { panel, sums } = scratch;
-            let first = task * PANEL;
-            let columns = PANEL.min(n - first);
+    pool::run(n.div_ceil(height), &|task| {
+        SCRATCH.with_borrow_mut(|Scratch { panel, sums }| {
+            let first = task * height;
+            let columns = height.min(n - first);
             sums.clear();
             sums.resize(tiles * TILE_ROWS * PANEL, 0.0);
-            for &(rows, weight) in &packed {
+            for Pass { rows, weights } in passes {
                 for group in 0..rows.groups() {
-                    panel.fill(path, rows.lane(), weight, first..first + columns, group);
-                    run_group(path, rows, group, panel, sums);
+                    for (strip, weight) in weights.iter().enumerate() {
+                        if let Some((weight, behind)) = weight {
+                            let outputs = (first + behind).min(n)..(first + behind + STRIP).min(n);
+                            panel.fill(strip, path, rows.lane(), weight, outputs, group);
+                        }
+                    }
+                    run_group(path, rows, group, panel, weights.map(|w| w.is_some()), sums);
                 }
             }
-            for row in 0..m {
-                // SAFETY: this task alone writes these columns of the row.
-                let target = unsafe { out.part(row * n + first, columns) };
-                let start = row * PANEL;
-                target.copy_from_slice(&sums[start..start + columns]);
-                if let Some(bias) = bias {
-                    let bias = &bias[first..first + columns];
-                    target.iter_mut().zip(bias).for_each(|(value, bias)| *value += bias);
-                }
-            }
+            Arch::new().dispatch(Write {
+                sums,
+                out,
+                m,
+                n,
+                columns: first..first + columns,
+                finish,
+            });
         });
     });
 }
 
 /// All tiles of rows over one panel.
-fn run_group(path: cpu::Path, rows: &Packed, group: usize, panel: &panel::Panel, sums: &mut [f32]) {
+fn run_group(
+    path: cpu::Path,
+    rows: &Packed,
+    group: usize,
+    panel: &Panel,
+    strips: [bool; PANEL / STRIP],
+    sums: &mut [f32],
+) {
     for (tile, sums) in sums.chunks_exact_mut(TILE_ROWS * PANEL).enumerate() {
         let Some(left) = rows.tile(group, tile) else { continue };
-        for strip in 0..PANEL / STRIP {
+        for (strip, _) in strips.iter().enumerate().filter(|(_, filled)| **filled) {
             tile::run(path, &left, &panel.strip(strip), &mut sums[strip * STRIP..]);
+        }
+    }
+}
+
+/// A task's sums on their way to its columns.
+struct Write<'a> {
+    sums: &'a [f32],
+    out: Shared<f32>,
+    m: usize,
+    n: usize,
+    columns: std::ops::Range<usize>,
+    finish: &'a Finish<'a>,
+}
+
+impl NullaryFnOnce for Write<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { sums, out, m, n, columns, finish } = self;
+        for (row, sums) in sums.chunks_exact(PANEL).take(m).enumerate() {
+            // SAFETY: these columns are this task's own.
+            let target = unsafe { out.part(row * n + columns.start, columns.len()) };
+            match finish {
+                Finish::Sum(None) => target.copy_from_slice(&sums[..columns.len()]),
+                Finish::Sum(Some(bias)) => {
+                    let bias = &bias[columns.clone()];
+                    for ((target, sum), bias) in target.iter_mut().zip(sums).zip(bias) {
+                        *target = sum + bias;
+                    }
+                }
+                Finish::Gate => {
+                    let (gates, ups) = sums.split_at(STRIP);
+                    for ((target, gate), up) in target.iter_mut().zip(gates).zip(ups) {
+                        *target = silu(*gate) * up;
+                    }
+                }
+            }
         }
     }
 }

@@ -29,16 +29,14 @@ impl Default for Panel {
     }
 }
 
-/// Some outputs' weights of a group, one output behind the other.
-type Bytes = [[u8; GROUP_BYTES]; ROWS];
-
 impl Panel {
-    /// Takes in group number `group` of the inputs of some outputs, at most [`PANEL`].
+    /// Takes in group number `group` of the inputs of some outputs, at most [`STRIP`], as a strip.
     ///
     /// # Panics
     /// When the lane is not one of the matrix's, or there is no such group.
     pub fn fill(
         &mut self,
+        strip: usize,
         path: Path,
         lane: Lane,
         weight: &Matrix,
@@ -47,18 +45,18 @@ impl Panel {
     ) {
         self.lane = lane;
         let mut bytes: Bytes = [[0; GROUP_BYTES]; ROWS];
-        for (chunk, scales) in self.scales.chunks_exact_mut(ROWS).enumerate() {
-            let first = outputs.start + chunk * ROWS;
-            let count = ROWS.min(outputs.end.saturating_sub(first));
+        let words = &mut self.words[strip * STRIP * GROUP_WORDS..][..STRIP * GROUP_WORDS];
+        let scales = &mut self.scales[strip * STRIP..][..STRIP];
+        for (chunk, scales) in scales.chunks_exact_mut(ROWS).enumerate() {
+            let first = (outputs.start + chunk * ROWS).min(outputs.end);
+            let count = ROWS.min(outputs.end - first);
             match lane {
                 Lane::Int8 => int8(path, weight, first..first + count, group, &mut bytes, scales),
                 Lane::Bf16 => bf16(weight, first..first + count, group, &mut bytes),
             }
             scales[count..].fill(0.0);
             bytes[count..].iter_mut().for_each(|bytes| bytes.fill(0));
-            let strip = chunk * ROWS / STRIP * STRIP * GROUP_WORDS;
-            let words = &mut self.words[strip..][..STRIP * GROUP_WORDS];
-            turn(path, &bytes, &mut words[chunk * ROWS % STRIP..]);
+            turn(path, &bytes, &mut words[chunk * ROWS..]);
         }
     }
 
@@ -71,6 +69,9 @@ impl Panel {
         }
     }
 }
+
+/// Some outputs' weights of a group, one output behind the other.
+type Bytes = [[u8; GROUP_BYTES]; ROWS];
 
 /// bfloat16 as it is stored, with 0 behind the last input.
 fn bf16(weight: &Matrix, outputs: Range<usize>, group: usize, out: &mut Bytes) {

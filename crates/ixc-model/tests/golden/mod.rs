@@ -11,13 +11,16 @@ use ixc_input::{
     prompt::{Prompt, Segment},
 };
 use ixc_model::{ModelConfig, XComposer, stage::unobserved};
-use ixc_nn::weights::{Checkpoint, Keep};
+use ixc_nn::{
+    Arithmetic,
+    weights::{Checkpoint, Keep},
+};
 
 /// The model of one weight file, or of one index of shards.
 pub fn load(form: &Path) -> XComposer {
     let checkpoint = Checkpoint::open(form).unwrap();
     let config = ModelConfig::read(form.parent().unwrap(), &checkpoint).unwrap();
-    XComposer::load(config, &checkpoint, Keep::Stored).unwrap()
+    XComposer::load(config, &checkpoint, Keep::Stored, Arithmetic::Exact).unwrap()
 }
 
 /// Picture `index` of a (n, 3, h, w) expectation, as prepared pixels of one tile or square.
