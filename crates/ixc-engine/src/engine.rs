@@ -16,7 +16,10 @@ use ixc_input::{
     tokenizer::Tokenizer,
 };
 use ixc_model::{Family, ModelConfig, XComposer};
-use ixc_nn::weights::{Checkpoint, Keep};
+use ixc_nn::{
+    cache::{KvCache, KvType},
+    weights::{Checkpoint, Keep},
+};
 
 use crate::{
     Error, Past, Request,
@@ -38,11 +41,13 @@ pub struct LoadOptions {
     pub tokenizer: Option<PathBuf>,
     /// Positions a prompt and its answer may take; the model's own limit if none.
     pub context: Option<usize>,
+    /// How keys and values are stored.
+    pub kv: KvType,
 }
 
 impl Default for LoadOptions {
     fn default() -> Self {
-        Self { keep: Keep::Stored, tokenizer: None, context: None }
+        Self { keep: Keep::Stored, tokenizer: None, context: None, kv: KvType::default() }
     }
 }
 
@@ -52,6 +57,7 @@ pub struct Engine {
     tokenizer: Tokenizer,
     special: SpecialIds,
     context: usize,
+    kv: KvType,
 }
 
 impl Engine {
@@ -78,7 +84,7 @@ impl Engine {
         let special = SpecialIds::of(&tokenizer)?;
         let context = context(&config, options.context)?;
         let model = XComposer::load(config, &checkpoint, options.keep)?;
-        Ok(Self { model, tokenizer, special, context })
+        Ok(Self { model, tokenizer, special, context, kv: options.kv })
     }
 
     /// The model.
@@ -118,9 +124,14 @@ impl Engine {
         self.begin(request, Held::Own(self.past()))
     }
 
+    /// An empty cache, stored as the options said.
+    pub fn cache(&self) -> KvCache {
+        self.model.cache(self.kv)
+    }
+
     /// The past of a conversation that has not begun.
     pub fn past(&self) -> Past {
-        Past::new(self.model.cache())
+        Past::new(self.cache())
     }
 
     /// As [`Engine::answer`], reusing what the conversation's `past` has in common with the request.

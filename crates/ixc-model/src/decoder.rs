@@ -6,7 +6,8 @@
 
 use candle_core::Tensor;
 use ixc_nn::{
-    attention::attention,
+    Arithmetic,
+    attention::{attention, attention_cached},
     cache::{KvCache, LayerCache},
     norm::RmsNorm,
     plora::{ImageRows, PLoraLinear},
@@ -76,11 +77,6 @@ impl Decoder {
             norm: weights.rms_norm("norm", language.hidden, language.eps)?,
             rope: language.rope(),
         })
-    }
-
-    /// How many blocks, that is, how many layers a cache needs.
-    pub fn layers(&self) -> usize {
-        self.blocks.len()
     }
 
     /// Runs a batch of rows, (n, hidden) → (n, hidden), extending the sequences' caches.
@@ -179,13 +175,12 @@ impl Attention {
             |index: usize| rows.narrow(2, index, 1)?.squeeze(2)?.transpose(0, 1)?.contiguous();
         let k = tables.rotate(&head(self.group)?)?; // (kv, t, d)
         let v = head(self.group + 1)?;
-        let segments = match cache {
+        match cache {
             Some(cache) => {
                 cache.append(&k, &v)?;
-                cache.segments()?
+                Ok(attention_cached(&q, cache, Arithmetic::Exact)?)
             }
-            None => vec![(k, v)],
-        };
-        Ok(attention(&q, &segments, true)?)
+            None => Ok(attention(&q, &k, &v, true, Arithmetic::Exact)?),
+        }
     }
 }

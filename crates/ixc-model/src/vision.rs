@@ -5,7 +5,7 @@
 
 use candle_core::{D, Tensor};
 use ixc_nn::{
-    activation::quick_gelu, attention::attention, interpolate::bicubic, linear::Linear,
+    Arithmetic, activation::quick_gelu, attention::attention, interpolate::bicubic, linear::Linear,
     norm::LayerNorm,
 };
 
@@ -134,7 +134,7 @@ impl Block {
         let mut out = Vec::with_capacity(views);
         for view in 0..views {
             let q = q.get(view)?.unsqueeze(1)?; // (heads, 1, t, d)
-            out.push(attention(&q, &[(k.get(view)?, v.get(view)?)], false)?); // (t, C)
+            out.push(attention(&q, &k.get(view)?, &v.get(view)?, false, Arithmetic::Exact)?); // (t, C)
         }
         self.out.forward(&Tensor::stack(&out, 0)?).map_err(Error::from)
     }

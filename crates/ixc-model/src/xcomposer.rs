@@ -11,7 +11,7 @@ use ixc_input::{
     prompt::Prompt,
 };
 use ixc_nn::{
-    cache::KvCache,
+    cache::{KvCache, KvType},
     embedding::Embedding,
     linear::Linear,
     plora::ImageRows,
@@ -75,9 +75,9 @@ impl XComposer {
         &self.config
     }
 
-    /// An empty cache for one sequence.
-    pub fn cache(&self) -> KvCache {
-        KvCache::new(self.decoder.layers())
+    /// An empty cache for one sequence, its numbers stored so.
+    pub fn cache(&self, kind: KvType) -> KvCache {
+        KvCache::new(self.config.language.cache_shape(kind))
     }
 
     /// Looks at one picture: its image rows, (tokens, hidden).
