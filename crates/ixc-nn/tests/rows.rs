@@ -4,7 +4,6 @@
 use candle_core::{DType, Device, Tensor};
 use ixc_nn::{
     activation::{add, add_bias, gelu, quick_gelu, silu_mul},
-    heads::split_heads,
     norm::{LayerNorm, RmsNorm},
     numbers::recycle,
     rope::Rope,
@@ -56,14 +55,6 @@ fn norms_take_any_leading_extents_and_views() {
     let layer = LayerNorm { weight: weight.clone(), bias: bias.clone(), eps: 1e-5 };
     let expected = candle_nn::ops::layer_norm(&dense, &weight, &bias, 1e-5).unwrap();
     assert_close(&layer.forward(&x).unwrap(), &expected);
-}
-
-#[test]
-fn heads_come_behind_one_another() {
-    let x = rows(7, 24);
-    let expected = x.reshape((7, 3, 8)).unwrap().transpose(0, 1).unwrap();
-    assert_close(&split_heads(&x, 3).unwrap(), &expected.contiguous().unwrap());
-    assert!(split_heads(&x, 5).is_err());
 }
 
 #[test]

@@ -74,9 +74,8 @@ unsafe fn at<T>(numbers: &[T], index: usize) -> __m512i {
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
 unsafe fn q4_k<const R: usize>(weights: &[u8], rows: &[Row; R]) -> [f32; R] {
     let low = _mm512_set1_epi8(15);
-    let pick = |first: i16| {
-        _mm512_inserti64x4(_mm512_set1_epi16(first), _mm256_set1_epi16(first + 2), 1)
-    };
+    let pick =
+        |first: i16| _mm512_inserti64x4(_mm512_set1_epi16(first), _mm256_set1_epi16(first + 2), 1);
     let picks = [pick(0), pick(1), pick(4), pick(5)];
     let mut sums = [_mm512_setzero_ps(); R];
     let mut minima_sums = [_mm_setzero_ps(); R];
@@ -113,8 +112,7 @@ unsafe fn q4_k<const R: usize>(weights: &[u8], rows: &[Row; R]) -> [f32; R] {
             // SAFETY: eight sums for each group.
             let x = unsafe { _mm_loadu_si128(row.sums.as_ptr().add(8 * group).cast()) };
             let x = _mm_cvtepi32_ps(_mm_madd_epi16(minima, x));
-            *minima_sum =
-                _mm_fmadd_ps(x, _mm_broadcastss_ps(_mm_mul_ss(dmin, scale)), *minima_sum);
+            *minima_sum = _mm_fmadd_ps(x, _mm_broadcastss_ps(_mm_mul_ss(dmin, scale)), *minima_sum);
         }
     }
     std::array::from_fn(|row| {
