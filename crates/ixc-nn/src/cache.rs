@@ -46,7 +46,7 @@ impl CacheShape {
 
     /// Bytes that so many positions take, in whole pages.
     pub fn bytes(&self, positions: usize) -> u64 {
-        let positions = positions.div_ceil(PAGE) as u64 * PAGE as u64;
+        let positions = (positions.div_ceil(PAGE) as u64).saturating_mul(PAGE as u64);
         positions.saturating_mul(self.bytes_per_position())
     }
 }
