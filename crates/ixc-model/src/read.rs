@@ -139,6 +139,14 @@ pub(crate) fn config_text(
     let path = folder.join("config.json");
     match std::fs::read_to_string(&path) {
         Ok(text) => Ok((text, path.display().to_string())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && checkpoint.is_gguf() => {
+            let problem = format!(
+                "expected the key {CONFIG_KEY} in this GGUF file, found none; `ixc quantize` writes files \
+                 that can be loaded, from a checkpoint as published"
+            );
+            let file = checkpoint.files().first().map(|file| file.path.display().to_string());
+            Err(Error::Config { path: file.unwrap_or_default(), problem })
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             Err(Error::NoConfig { folder: folder.display().to_string() })
         }

@@ -26,7 +26,7 @@ const TEXT_ADAPTER_INFIX: &str = ".lora_";
 
 /// Published beginnings of names and the short ones that a GGUF file has; `#` stands for a block's number.
 /// The first that fits counts, so a beginning stands before one that it begins with.
-const SHORT: [(&str, &str); 32] = [
+const SHORT: [(&str, &str); 34] = [
     ("model.tok_embeddings.", "token_embd."),
     ("model.norm.", "output_norm."),
     ("output.", "output."),
@@ -53,7 +53,9 @@ const SHORT: [(&str, &str); 32] = [
     ("vit.vision_tower.vision_model.pre_layrnorm.", "v.pre_ln."),
     ("vit.vision_tower.vision_model.encoder.layers.#.layer_norm", "v.blk.#.ln"),
     ("vit.vision_tower.vision_model.encoder.layers.#.self_attn.out_proj.", "v.blk.#.attn_out."),
-    ("vit.vision_tower.vision_model.encoder.layers.#.self_attn.", "v.blk.#.attn_"),
+    ("vit.vision_tower.vision_model.encoder.layers.#.self_attn.q_proj.", "v.blk.#.attn_q."),
+    ("vit.vision_tower.vision_model.encoder.layers.#.self_attn.k_proj.", "v.blk.#.attn_k."),
+    ("vit.vision_tower.vision_model.encoder.layers.#.self_attn.v_proj.", "v.blk.#.attn_v."),
     ("vit.vision_tower.vision_model.encoder.layers.#.mlp.fc1.", "v.blk.#.ffn_up."),
     ("vit.vision_tower.vision_model.encoder.layers.#.mlp.fc2.", "v.blk.#.ffn_down."),
     ("vision_proj.", "mm."),
@@ -242,4 +244,37 @@ pub fn is_known_unused(name: &str) -> bool {
 pub fn text_adapter(name: &str) -> Option<&str> {
     let (_, rest) = name.split_once(TEXT_ADAPTER_INFIX)?;
     rest.split_once('_').map(|(adapter, _)| adapter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{expected, published_name, short_name};
+    use crate::init::Like;
+
+    /// Bytes that public tools keep a name in, less the 0 at its end.
+    const NAME_BYTES: usize = 63;
+
+    #[test]
+    fn every_name_has_a_short_one_and_comes_back() {
+        for like in [Like::Vl7b, Like::Composition7b, Like::Tiny] {
+            let mut config = like.config();
+            let tiles = ixc_input::prepare::TileStyle::Bottom;
+            config.vision.as_mut().unwrap().geometry =
+                ixc_input::prepare::Geometry::Tiles { tile: 560, tiles_max: 4, style: tiles };
+            let mut seen = std::collections::BTreeSet::new();
+            for tensor in expected(&config) {
+                let short = short_name(&tensor.name).expect(&tensor.name);
+                assert!(short.len() <= NAME_BYTES, "{short}");
+                assert_eq!(published_name(&short).as_deref(), Some(tensor.name.as_str()));
+                assert!(seen.insert(short));
+            }
+        }
+        assert_eq!(
+            short_name("model.layers.31.feed_forward.w2.Plora_B.weight").unwrap(),
+            "blk.31.ffn_down.plora_b.weight"
+        );
+        for foreign in ["blk..attn_qkv.weight", "blk.x.attn_qkv.weight", "rope_freqs.weight", ""] {
+            assert_eq!(published_name(foreign), None);
+        }
+    }
 }
