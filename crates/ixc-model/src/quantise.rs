@@ -257,11 +257,11 @@ fn convert(
                 wide.len() * planned.dtype.size()
             }
         };
+        checkpoint.release(name);
         if wrote(wide.len(), size).is_break() {
             return Err(Error::Cancelled);
         }
     }
-    checkpoint.release(name);
     Ok(loss)
 }
 
