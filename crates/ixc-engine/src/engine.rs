@@ -15,7 +15,7 @@ use ixc_input::{
     special::SpecialIds,
     tokenizer::Tokenizer,
 };
-use ixc_model::{Family, ModelConfig, XComposer};
+use ixc_model::{Family, ModelConfig, XComposer, gguf::TOKENIZER_KEY};
 use ixc_nn::{
     Arithmetic,
     cache::{KvCache, KvType},
@@ -76,16 +76,9 @@ impl Engine {
     /// When a file is missing, broken or of another model; see [`Error`].
     pub fn load(path: &Path, options: &LoadOptions) -> Result<Self, Error> {
         let folder = model_folder(path);
-        let checkpoint = Checkpoint::open(path)?;
+        let checkpoint = ixc_model::gguf::open(path)?;
         let config = ModelConfig::read(folder, &checkpoint)?;
-        let tokenizer_path = match &options.tokenizer {
-            Some(path) => path.clone(),
-            None => folder.join(TOKENIZER_FILE),
-        };
-        if options.tokenizer.is_none() && !tokenizer_path.is_file() {
-            return Err(Error::NoTokenizer { folder: folder.display().to_string() });
-        }
-        let tokenizer = Tokenizer::from_file(&tokenizer_path)?;
+        let tokenizer = tokenizer(folder, &checkpoint, options.tokenizer.as_deref())?;
         let vocabulary = config.language.vocabulary;
         if tokenizer.vocab_size() != vocabulary {
             return Err(Error::TokenizerMismatch { pieces: tokenizer.vocab_size(), vocabulary });
@@ -246,6 +239,26 @@ fn image_positions(prompt: &Prompt, tokens: &[usize]) -> usize {
         Segment::Text { .. } => None,
     });
     slots.sum()
+}
+
+/// A checkpoint's tokenizer: the file `elsewhere`, or what the checkpoint itself holds, or the file beside it.
+///
+/// # Errors
+/// When there is none, or it is not of this family.
+pub fn tokenizer(
+    folder: &Path,
+    checkpoint: &Checkpoint,
+    elsewhere: Option<&Path>,
+) -> Result<Tokenizer, Error> {
+    let beside = folder.join(TOKENIZER_FILE);
+    Ok(match (elsewhere, checkpoint.metadata_bytes(TOKENIZER_KEY)) {
+        (Some(path), _) => Tokenizer::from_file(path)?,
+        (None, Some(bytes)) => Tokenizer::from_bytes(bytes)?,
+        (None, None) if beside.is_file() => Tokenizer::from_file(&beside)?,
+        (None, None) => {
+            return Err(Error::NoTokenizer { folder: folder.display().to_string() });
+        }
+    })
 }
 
 /// The folder that a model path stands for: itself, or where its weight file lies.

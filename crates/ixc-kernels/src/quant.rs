@@ -6,9 +6,14 @@
 //! numbers that a block stands for; every faster reading is judged by it.
 //! Deliberately absent: products (`matmul`), files (`ixc-nn`), which part of a model gets which type.
 
+mod lanes;
+mod q4k;
 mod read;
+mod signed;
+mod write;
 
 pub use read::scales_and_minima;
+pub use write::{LARGEST, Loss, Unquantisable};
 
 /// A type of block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

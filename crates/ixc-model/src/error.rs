@@ -51,6 +51,23 @@ pub enum Error {
         /// The first in the model's order.
         first: String,
     },
+    /// A weight that no quantised type can hold.
+    #[error(
+        "tensor {tensor}, row {row}, input {input}: expected finite numbers up to {limit}, found {value}; \
+         `ixc inspect --check-values` finds such in all tensors: download the checkpoint again"
+    )]
+    Unquantisable {
+        /// The tensor.
+        tensor: String,
+        /// Which output.
+        row: usize,
+        /// Which input.
+        input: usize,
+        /// What is there.
+        value: f32,
+        /// The largest magnitude that can be held.
+        limit: f32,
+    },
     /// A prompt and its images do not fit.
     #[error("the prompt has a slot for image {index}, but {count} image(s) were given")]
     NoSuchImage {

@@ -7,9 +7,11 @@
 pub mod config;
 pub mod decoder;
 pub mod error;
+pub mod gguf;
 pub mod init;
 pub mod limits;
 pub mod load;
+pub mod quantise;
 pub mod read;
 pub mod shapes;
 pub mod splice;

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use crate::{
     Error, Family, ModelConfig,
     config::{COMPOSITION_SIDE, LanguageConfig, V25_TILE, VisionConfig},
+    gguf::CONFIG_KEY,
     limits::{EXTENT_MAX, LAYERS_MAX},
     shapes::{Shapes, wrong},
 };
@@ -66,23 +67,15 @@ struct Quantization {
 }
 
 impl ModelConfig {
-    /// Reads `config.json` in `folder` and the shapes of `checkpoint`.
+    /// Reads the configuration of `checkpoint`, from `config.json` in `folder` or from the checkpoint's own
+    /// keys, and the shapes of its tensors.
     ///
     /// # Errors
-    /// When the file is missing or wrong, or the tensors are of no member of the family.
+    /// When there is none or it is wrong, or the tensors are of no member of the family.
     pub fn read(folder: &Path, checkpoint: &Checkpoint) -> Result<Self, Error> {
-        let path = folder.join("config.json");
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(Error::NoConfig { folder: folder.display().to_string() });
-            }
-            Err(source) => return Err(Error::File { path: path.display().to_string(), source }),
-        };
+        let (text, path) = config_text(folder, checkpoint)?;
         Self::parse(&text, checkpoint).map_err(|error| match error {
-            Error::Config { problem, .. } => {
-                Error::Config { path: path.display().to_string(), problem }
-            }
+            Error::Config { problem, .. } => Error::Config { path, problem },
             other => other,
         })
     }
@@ -131,6 +124,33 @@ impl ModelConfig {
             gptq,
             text_adapters: shapes.text_adapters(),
         })
+    }
+}
+
+/// The text of a checkpoint's configuration, and where it is.
+pub(crate) fn config_text(
+    folder: &Path,
+    checkpoint: &Checkpoint,
+) -> Result<(String, String), Error> {
+    if let Some(text) = checkpoint.metadata_text(CONFIG_KEY) {
+        let file = checkpoint.files().first().map(|file| file.path.display().to_string());
+        return Ok((text.into(), format!("{}: {CONFIG_KEY}", file.unwrap_or_default())));
+    }
+    let path = folder.join("config.json");
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok((text, path.display().to_string())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && checkpoint.is_gguf() => {
+            let problem = format!(
+                "expected the key {CONFIG_KEY} in this GGUF file, found none; `ixc quantize` writes files \
+                 that can be loaded, from a checkpoint as published"
+            );
+            let file = checkpoint.files().first().map(|file| file.path.display().to_string());
+            Err(Error::Config { path: file.unwrap_or_default(), problem })
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(Error::NoConfig { folder: folder.display().to_string() })
+        }
+        Err(source) => Err(Error::File { path: path.display().to_string(), source }),
     }
 }
 

@@ -24,6 +24,66 @@ pub const GLB_GN: &str = "plora_glb_GN";
 /// Text adapters of 2.5, by the infix their tensors carry.
 const TEXT_ADAPTER_INFIX: &str = ".lora_";
 
+/// Published beginnings of names and the short ones that a GGUF file has; `#` stands for a block's number.
+/// The first that fits counts, so a beginning stands before one that it begins with.
+const SHORT: [(&str, &str); 34] = [
+    ("model.tok_embeddings.", "token_embd."),
+    ("model.norm.", "output_norm."),
+    ("output.", "output."),
+    ("model.layers.#.attention_norm.", "blk.#.attn_norm."),
+    ("model.layers.#.ffn_norm.", "blk.#.ffn_norm."),
+    ("model.layers.#.attention.wqkv.Plora_A.", "blk.#.attn_qkv.plora_a."),
+    ("model.layers.#.attention.wqkv.Plora_B.", "blk.#.attn_qkv.plora_b."),
+    ("model.layers.#.attention.wqkv.", "blk.#.attn_qkv."),
+    ("model.layers.#.attention.wo.Plora_A.", "blk.#.attn_output.plora_a."),
+    ("model.layers.#.attention.wo.Plora_B.", "blk.#.attn_output.plora_b."),
+    ("model.layers.#.attention.wo.", "blk.#.attn_output."),
+    ("model.layers.#.feed_forward.w1.Plora_A.", "blk.#.ffn_gate.plora_a."),
+    ("model.layers.#.feed_forward.w1.Plora_B.", "blk.#.ffn_gate.plora_b."),
+    ("model.layers.#.feed_forward.w1.", "blk.#.ffn_gate."),
+    ("model.layers.#.feed_forward.w2.Plora_A.", "blk.#.ffn_down.plora_a."),
+    ("model.layers.#.feed_forward.w2.Plora_B.", "blk.#.ffn_down.plora_b."),
+    ("model.layers.#.feed_forward.w2.", "blk.#.ffn_down."),
+    ("model.layers.#.feed_forward.w3.Plora_A.", "blk.#.ffn_up.plora_a."),
+    ("model.layers.#.feed_forward.w3.Plora_B.", "blk.#.ffn_up.plora_b."),
+    ("model.layers.#.feed_forward.w3.", "blk.#.ffn_up."),
+    ("vit.vision_tower.vision_model.embeddings.class_embedding", "v.class_embd"),
+    ("vit.vision_tower.vision_model.embeddings.patch_embedding.", "v.patch_embd."),
+    ("vit.vision_tower.vision_model.embeddings.position_embedding.", "v.position_embd."),
+    ("vit.vision_tower.vision_model.pre_layrnorm.", "v.pre_ln."),
+    ("vit.vision_tower.vision_model.encoder.layers.#.layer_norm", "v.blk.#.ln"),
+    ("vit.vision_tower.vision_model.encoder.layers.#.self_attn.out_proj.", "v.blk.#.attn_out."),
+    ("vit.vision_tower.vision_model.encoder.layers.#.self_attn.q_proj.", "v.blk.#.attn_q."),
+    ("vit.vision_tower.vision_model.encoder.layers.#.self_attn.k_proj.", "v.blk.#.attn_k."),
+    ("vit.vision_tower.vision_model.encoder.layers.#.self_attn.v_proj.", "v.blk.#.attn_v."),
+    ("vit.vision_tower.vision_model.encoder.layers.#.mlp.fc1.", "v.blk.#.ffn_up."),
+    ("vit.vision_tower.vision_model.encoder.layers.#.mlp.fc2.", "v.blk.#.ffn_down."),
+    ("vision_proj.", "mm."),
+    (SUB_GN, "v.sub_gn"),
+    (GLB_GN, "v.glb_gn"),
+];
+
+/// The name that a GGUF file has for a published one; none for tensors that the model does not read.
+pub fn short_name(published: &str) -> Option<String> {
+    SHORT.iter().find_map(|(long, short)| exchanged(published, long, short))
+}
+
+/// The way back from [`short_name`].
+pub fn published_name(short: &str) -> Option<String> {
+    SHORT.iter().find_map(|(long, name)| exchanged(short, name, long))
+}
+
+/// `name` with `to` for `from` at its beginning.
+fn exchanged(name: &str, from: &str, to: &str) -> Option<String> {
+    let Some((before, after)) = from.split_once('#') else {
+        return Some(format!("{to}{}", name.strip_prefix(from)?));
+    };
+    let rest = name.strip_prefix(before)?;
+    let digits = rest.find(|c: char| !c.is_ascii_digit()).filter(|&digits| digits > 0)?;
+    let (number, rest) = rest.split_at(digits);
+    Some(format!("{}{}", to.replacen('#', number, 1), rest.strip_prefix(after)?))
+}
+
 /// To which part of the model a tensor belongs; parameter counts are told by part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
@@ -184,4 +244,37 @@ pub fn is_known_unused(name: &str) -> bool {
 pub fn text_adapter(name: &str) -> Option<&str> {
     let (_, rest) = name.split_once(TEXT_ADAPTER_INFIX)?;
     rest.split_once('_').map(|(adapter, _)| adapter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{expected, published_name, short_name};
+    use crate::init::Like;
+
+    /// Bytes that public tools keep a name in, less the 0 at its end.
+    const NAME_BYTES: usize = 63;
+
+    #[test]
+    fn every_name_has_a_short_one_and_comes_back() {
+        for like in [Like::Vl7b, Like::Composition7b, Like::Tiny] {
+            let mut config = like.config();
+            let tiles = ixc_input::prepare::TileStyle::Bottom;
+            config.vision.as_mut().unwrap().geometry =
+                ixc_input::prepare::Geometry::Tiles { tile: 560, tiles_max: 4, style: tiles };
+            let mut seen = std::collections::BTreeSet::new();
+            for tensor in expected(&config) {
+                let short = short_name(&tensor.name).expect(&tensor.name);
+                assert!(short.len() <= NAME_BYTES, "{short}");
+                assert_eq!(published_name(&short).as_deref(), Some(tensor.name.as_str()));
+                assert!(seen.insert(short));
+            }
+        }
+        assert_eq!(
+            short_name("model.layers.31.feed_forward.w2.Plora_B.weight").unwrap(),
+            "blk.31.ffn_down.plora_b.weight"
+        );
+        for foreign in ["blk..attn_qkv.weight", "blk.x.attn_qkv.weight", "rope_freqs.weight", ""] {
+            assert_eq!(published_name(foreign), None);
+        }
+    }
 }

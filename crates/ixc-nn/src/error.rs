@@ -7,7 +7,7 @@ use std::{io, path::PathBuf};
 
 use thiserror::Error;
 
-use crate::weights::{HeaderFault, StoredType, TorchFault};
+use crate::weights::{GgufFault, HeaderFault, StoredType, TorchFault};
 
 /// A mistake in a weight file, or in how tensors meet.
 #[derive(Debug, Error)]
@@ -38,7 +38,7 @@ pub enum Error {
     },
     /// A folder in which nothing looks like weights, or a file of a form that we do not read.
     #[error(
-        "{}: no weights found: expected *.safetensors, or pytorch_model.bin with its index, found {found}",
+        "{}: no weights found: expected *.safetensors, *.gguf, or pytorch_model.bin with its index, found {found}",
         path.display()
     )]
     NoWeights {
@@ -135,6 +135,14 @@ pub enum Error {
         /// What is wrong with it.
         fault: Box<TorchFault>,
     },
+    /// A GGUF file that breaks its format.
+    #[error("{}: not a sound GGUF file: {fault}", file.display())]
+    Gguf {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        fault: Box<GgufFault>,
+    },
     /// A tensor that the checkpoint lacks.
     #[error(
         "{}: tensor {tensor:?} is missing among {total}: the download is incomplete, \
@@ -218,6 +226,12 @@ pub enum Error {
         dir: PathBuf,
         /// The file in the way.
         found: String,
+    },
+    /// A file that already is there.
+    #[error("{}: the file is there already: choose another name, or --force to replace it", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
     },
     /// A checkpoint that cannot be written as declared.
     #[error("cannot write tensor {tensor:?}: {reason}")]

@@ -18,4 +18,5 @@ pub mod rope;
 pub mod weights;
 
 pub use error::Error;
-pub use ixc_kernels::{Arithmetic, Buffer, Matrix, cpu, pool, recycle::pass};
+pub use half::{bf16, f16};
+pub use ixc_kernels::{Arithmetic, Buffer, Matrix, Quant, cpu, pool, quant, recycle::pass};

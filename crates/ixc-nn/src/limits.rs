@@ -3,12 +3,16 @@
 //! Weight files come from strangers. Each limit is far above anything the published family holds and
 //! far below what would exhaust a machine before an error could be said.
 
-/// Bytes of a safetensors header: the format's own limit.
+/// Bytes of a safetensors header: the format's own limit. Of a GGUF file's keys and table too, where a
+/// tokenizer of the family takes 2 MB.
 pub const MAX_HEADER_BYTES: usize = 100_000_000;
 
 /// Tensors of a checkpoint, in one file or in all. The largest of the family (GPTQ with all adapters)
 /// has under 4 000; a header may be padded with many more empty ones only to eat memory.
 pub const MAX_TENSORS: usize = 32_768;
+
+/// Keys of a GGUF file. Published ones have under 100.
+pub const MAX_KEYS: usize = 4_096;
 
 /// Bytes of a tensor's name. The longest published one has under 100.
 pub const MAX_NAME_BYTES: usize = 1_024;

@@ -2,6 +2,8 @@
 //!
 //! Deliberately absent: processors and accelerators, which the layers below find themselves.
 
+use std::path::Path;
+
 /// Bytes of main memory, as far as the system tells without asking it for rights.
 pub(crate) fn memory() -> Option<u64> {
     field(&std::fs::read_to_string("/proc/meminfo").ok()?, "MemTotal:")
@@ -10,6 +12,12 @@ pub(crate) fn memory() -> Option<u64> {
 /// Bytes that programs may still take, files held in memory given up for them.
 pub(crate) fn available() -> Option<u64> {
     field(&std::fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")
+}
+
+/// Bytes that may still be written where a file is to be.
+pub(crate) fn free_space(file: &Path) -> Option<u64> {
+    let folder = file.parent().filter(|folder| *folder != Path::new(""));
+    fs4::available_space(folder.unwrap_or(Path::new("."))).ok()
 }
 
 /// A line such as `MemTotal:  24564780 kB` of Linux.

@@ -40,7 +40,8 @@ pub(crate) struct ModelArgs {
     /// Hold the weights in this precision
     ///
     /// `stored` maps the files and copies nothing. The others convert while loading: `bf16` or `f16`
-    /// halve a checkpoint in float32; `f32` doubles one of 16 bits and gains no accuracy by it.
+    /// halve a checkpoint in float32; `f32` doubles one of 16 bits and gains no accuracy by it. Quantised
+    /// weights stay as they are unless `f32` is asked for.
     #[arg(long, value_name = "TYPE", default_value = "stored")]
     dtype: Dtype,
     /// Positions that prompt and answer may take together [default: the model's own limit, or what half
@@ -124,7 +125,7 @@ impl ModelArgs {
         let (keep, kv) = (self.dtype.keep(), self.kv.kind());
         let mut context = self.context;
         // A checkpoint that cannot be opened is refused by the loader, with the reason.
-        if let Ok(checkpoint) = Checkpoint::open(&path) {
+        if let Ok(checkpoint) = ixc_model::gguf::open(&path) {
             if let Some(advice) = advice(&checkpoint, keep) {
                 output::warn(&advice);
             }
@@ -198,10 +199,11 @@ pub(crate) fn weights_in_memory(checkpoint: &Checkpoint, keep: Keep) -> u64 {
     let infos = checkpoint.names().filter_map(|name| checkpoint.info(name));
     let held = infos.map(|info| {
         let stored = info.bytes as u64;
-        let numbers = stored / info.dtype.size() as u64;
+        let numbers = info.numbers() as u64;
         match keep {
             _ if !info.dtype.is_float() || info.shape.len() < 2 => stored,
             Keep::Stored => stored,
+            Keep::Bf16 | Keep::F16 if info.dtype.quant().is_some() => stored,
             Keep::F32 => numbers * 4,
             Keep::Bf16 | Keep::F16 => numbers * 2,
         }

@@ -14,7 +14,9 @@ use ixc_kernels::{Buffer, MappedFile};
 use super::{
     Format, Located, TensorInfo, WeightFile, convert,
     discover::{self, Index},
-    extent, safetensors, torch,
+    extent,
+    gguf::{self, Metadata},
+    safetensors, torch,
 };
 use crate::{Error, limits::MAX_TENSORS};
 
@@ -25,6 +27,8 @@ pub struct Checkpoint {
     files: Vec<WeightFile>,
     maps: Vec<Arc<MappedFile>>,
     tensors: BTreeMap<String, Stored>,
+    /// Of a GGUF file, which is alone.
+    metadata: Metadata,
 }
 
 /// A tensor and where its numbers are in its file.
@@ -38,9 +42,9 @@ pub(super) struct Stored {
 impl Checkpoint {
     /// Opens a checkpoint.
     ///
-    /// `path` is a folder as published, an index (`*.index.json`), or one `.safetensors`, `.bin` or `.pt`
-    /// file. In a folder, in this order: `model.safetensors`, an index of safetensors, GPTQ's
-    /// `gptq_model*.safetensors`, `pytorch_model.bin`, its index, any other safetensors.
+    /// `path` is a folder as published, an index (`*.index.json`), or one `.safetensors`, `.bin`, `.pt` or
+    /// `.gguf` file. In a folder, in this order: `model.safetensors`, an index of safetensors, GPTQ's
+    /// `gptq_model*.safetensors`, `pytorch_model.bin`, its index, any other safetensors, one `.gguf`.
     ///
     /// # Errors
     /// When files are missing, malformed, not of one checkpoint, or hold more than tensors.
@@ -51,6 +55,7 @@ impl Checkpoint {
             files: Vec::new(),
             maps: Vec::new(),
             tensors: BTreeMap::new(),
+            metadata: Metadata::default(),
         };
         for (file, format) in found.files {
             checkpoint.add(file, format)?;
@@ -70,6 +75,12 @@ impl Checkpoint {
                 .map_err(|fault| Error::Safetensors { file: path.clone(), fault: fault.into() })?,
             Format::Pickle => torch::read(map.bytes())
                 .map_err(|fault| Error::Torch { file: path.clone(), fault: fault.into() })?,
+            Format::Gguf => {
+                let (located, metadata) = gguf::read(map.bytes())
+                    .map_err(|fault| Error::Gguf { file: path.clone(), fault: fault.into() })?;
+                self.metadata = metadata;
+                located
+            }
         };
         let found = self.tensors.len() + located.len();
         if found > MAX_TENSORS {
@@ -117,6 +128,48 @@ impl Checkpoint {
         Ok(())
     }
 
+    /// The same checkpoint with other names for its tensors; those without another keep theirs.
+    ///
+    /// # Errors
+    /// When two tensors would have one name.
+    pub fn renamed(mut self, other: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        let path = |file: usize| self.files[file].path.clone();
+        let mut tensors: BTreeMap<String, Stored> = BTreeMap::new();
+        for (name, mut stored) in std::mem::take(&mut self.tensors) {
+            let name = other(&name).unwrap_or(name);
+            stored.info.name = name.clone();
+            if let Some(first) = tensors.get(&name) {
+                let (first, second) = (path(first.info.file), path(stored.info.file));
+                return Err(Error::DuplicateTensor { tensor: name, first, second });
+            }
+            tensors.insert(name, stored);
+        }
+        self.tensors = tensors;
+        Ok(self)
+    }
+
+    /// Whether it is a GGUF file.
+    pub fn is_gguf(&self) -> bool {
+        self.files.iter().any(|file| file.format == Format::Gguf)
+    }
+
+    /// A string among a GGUF file's keys.
+    pub fn metadata_text(&self, key: &str) -> Option<&str> {
+        self.metadata.text(self.maps.last()?.bytes(), key)
+    }
+
+    /// An array of bytes among a GGUF file's keys.
+    pub fn metadata_bytes(&self, key: &str) -> Option<&[u8]> {
+        self.metadata.bytes(self.maps.last()?.bytes(), key)
+    }
+
+    /// Lets the system drop a tensor's pages, when it has been read and is not needed soon.
+    pub fn release(&self, name: &str) {
+        if let Some(Stored { info, start, strides: None }) = self.tensors.get(name) {
+            self.maps[info.file].release(*start..*start + info.bytes);
+        }
+    }
+
     /// The files, in the order of their names.
     pub fn files(&self) -> &[WeightFile] {
         &self.files
@@ -158,7 +211,7 @@ impl Checkpoint {
         let Stored { info, start, strides } = stored;
         let map = &self.maps[info.file];
         match strides {
-            None => Buffer::mapped(map.clone(), *start..*start + info.bytes, info.dtype.size()),
+            None => Buffer::mapped(map.clone(), *start..*start + info.bytes, info.dtype.align()),
             Some(strides) => Buffer::build(info.bytes, |out| {
                 convert::gather(
                     &map.bytes()[*start..],
@@ -175,6 +228,7 @@ impl Checkpoint {
     /// number once. Release a piece when done with it.
     pub(super) fn pieces(&self, stored: &Stored, piece: usize) -> impl Iterator<Item = Buffer> {
         let Stored { info, start, strides } = stored;
+        let piece = (piece / info.dtype.size()).max(1) * info.dtype.size(); // whole numbers and blocks
         let gathered = strides.is_some().then(|| self.stored_buffer(stored));
         let end = start + if gathered.is_some() { 0 } else { info.bytes };
         let map = &self.maps[info.file];

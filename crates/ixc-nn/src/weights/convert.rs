@@ -1,8 +1,8 @@
 //! From one number type to another, over plain bytes.
 //!
 //! Widening to float32 is exact; narrowing rounds to nearest even and counts the finite numbers that
-//! became infinite. Bytes need no alignment on the way in. Deliberately absent: types other than
-//! float32, float16 and bfloat16, which no weight is computed in.
+//! became infinite. Bytes need no alignment on the way in. Deliberately absent: types that no weight is
+//! computed in, and the way from numbers to quantised blocks.
 
 use half::{
     f16,
@@ -32,9 +32,9 @@ impl Overflow {
 
 /// The float32 that stored floats stand for; `out` holds as many.
 pub(super) fn widen(from: StoredType, bytes: &[u8], out: &mut [f32]) {
-    debug_assert_eq!(bytes.len(), out.len() * from.size());
+    debug_assert_eq!(from.numbers(bytes.len()), out.len());
     out.par_chunks_mut(BLOCK)
-        .zip(bytes.par_chunks(BLOCK * from.size()))
+        .zip(bytes.par_chunks(BLOCK / from.block() * from.size()))
         .for_each(|(out, bytes)| widen_block(from, bytes, out));
 }
 
@@ -45,11 +45,11 @@ pub(super) fn convert(from: StoredType, bytes: &[u8], to: StoredType, out: &mut 
         return Overflow::default();
     }
     out.par_chunks_mut(BLOCK * to.size())
-        .zip(bytes.par_chunks(BLOCK * from.size()))
+        .zip(bytes.par_chunks(BLOCK / from.block() * from.size()))
         .map_init(
             || vec![0f32; BLOCK],
             |wide, (out, bytes)| {
-                let wide = &mut wide[..bytes.len() / from.size()];
+                let wide = &mut wide[..from.numbers(bytes.len())];
                 widen_block(from, bytes, wide);
                 narrow_block(wide, to, bytemuck::cast_slice_mut(out))
             },
@@ -80,7 +80,10 @@ fn widen_block(from: StoredType, bytes: &[u8], out: &mut [f32]) {
                 bits.reinterpret_cast::<f16>().convert_to_f32_slice(out);
             }
         }
-        _ => unreachable!("callers ask for floats only"),
+        other => match other.quant() {
+            Some(quant) => quant.dequantise(bytes, out),
+            None => unreachable!("callers ask for floats only"),
+        },
     }
 }
 
@@ -122,9 +125,13 @@ pub(super) fn count_non_finite(from: StoredType, bytes: &[u8]) -> usize {
         StoredType::F16 => {
             bytes.as_chunks().0.iter().filter(|&&b| !u16::from_le_bytes(b) & 0x7c00 == 0).count()
         }
-        _ => 0,
+        other => other.quant().map_or(0, |quant| {
+            let mut wide = vec![0f32; other.numbers(bytes.len())];
+            quant.dequantise(bytes, &mut wide);
+            wide.iter().filter(|value| !value.is_finite()).count()
+        }),
     };
-    bytes.par_chunks(BLOCK * 8).map(special).sum()
+    bytes.par_chunks(BLOCK / from.block() * from.size()).map(special).sum()
 }
 
 /// Writes a strided tensor row by row. `source` starts at its first number and holds its last one;

@@ -36,6 +36,7 @@ pub(super) struct Index {
 
 const INDEX: &str = ".index.json";
 const SAFETENSORS: &str = ".safetensors";
+const GGUF: &str = ".gguf";
 
 /// Finds the files that `path` stands for. See [`super::Checkpoint::open`] for what is preferred.
 pub(super) fn find(path: &Path) -> Result<Found, Error> {
@@ -61,6 +62,7 @@ fn single(path: PathBuf, format: Format) -> Found {
 fn format_of(name: &str) -> Option<Format> {
     match name {
         _ if name.ends_with(SAFETENSORS) => Some(Format::Safetensors),
+        _ if name.ends_with(GGUF) => Some(Format::Gguf),
         _ if [".bin", ".pt", ".pth"].iter().any(|end| name.ends_with(end)) => Some(Format::Pickle),
         _ => None,
     }
@@ -74,6 +76,7 @@ fn sniff(path: &Path) -> Result<Format, Error> {
         .and_then(|file| file.take(9).read_to_end(&mut start))
         .map_err(Error::io("read", path))?;
     match start.as_slice() {
+        [b'G', b'G', b'U', b'F', ..] => Ok(Format::Gguf),
         [b'P', b'K', ..] | [0x80, ..] => Ok(Format::Pickle),
         [.., b'{'] if start.len() == 9 => Ok(Format::Safetensors),
         _ => {
@@ -132,7 +135,15 @@ fn find_in_folder(folder: &Path) -> Result<Found, Error> {
     if !loose.is_empty() {
         return loose_files(folder, &loose);
     }
-    Err(Error::NoWeights { path: folder.into(), found: summary(&names) })
+    match ending(GGUF).as_slice() {
+        [] => Err(Error::NoWeights { path: folder.into(), found: summary(&names) }),
+        [file] => Ok(single(folder.join(file), Format::Gguf)),
+        several => {
+            let reason =
+                format!("{} GGUF files lie side by side; open one of them by name", several.len());
+            Err(Error::Index { path: folder.into(), reason })
+        }
+    }
 }
 
 /// The names in a folder, hidden ones and those that are not text left out.
@@ -225,7 +236,7 @@ fn read_index(path: &Path) -> Result<Found, Error> {
         if !is_plain(name) {
             return Err(Error::UnsafeShardName { index: path.into(), name: name.into() });
         }
-        let Some(format) = format_of(name) else {
+        let Some(format) = format_of(name).filter(|&format| format != Format::Gguf) else {
             return Err(bad(format!("it names {name:?}, expected .safetensors or .bin files")));
         };
         let file = folder.join(name);

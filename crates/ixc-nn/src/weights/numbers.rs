@@ -17,16 +17,16 @@ use crate::Error;
 const PIECE: usize = 32 << 20;
 
 impl Checkpoint {
-    /// A tensor as float32, row by row. Exact: only f32, f16 and bf16 are taken.
+    /// A tensor as float32, row by row. Exact: only f32, f16, bf16 and quantised blocks are taken.
     ///
     /// # Errors
     /// When the tensor is missing, of another shape, or of another type.
     pub fn floats(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, Error> {
         let stored = self.float_of_shape(name, shape)?;
-        let mut out = vec![0f32; stored.info.bytes / stored.info.dtype.size()];
+        let mut out = vec![0f32; stored.info.numbers()];
         let mut rest = out.as_mut_slice();
         for piece in self.pieces(stored, PIECE) {
-            let (now, later) = rest.split_at_mut(piece.bytes().len() / stored.info.dtype.size());
+            let (now, later) = rest.split_at_mut(stored.info.dtype.numbers(piece.bytes().len()));
             convert::widen(stored.info.dtype, piece.bytes(), now);
             piece.release();
             rest = later;
@@ -59,6 +59,7 @@ impl Checkpoint {
         let target = match keep {
             Keep::Stored => stored.info.dtype,
             Keep::F32 => StoredType::F32,
+            _ if stored.info.dtype.quant().is_some() => stored.info.dtype,
             Keep::Bf16 => StoredType::Bf16,
             Keep::F16 => StoredType::F16,
         };
@@ -69,6 +70,9 @@ impl Checkpoint {
         };
         let rows = shape.first().copied().unwrap_or(1);
         let cols = shape.iter().skip(1).fold(1usize, |cols, &axis| cols.saturating_mul(axis)); // huge only × 0
+        if let Some(quant) = target.quant() {
+            return Ok(Matrix::blocks(quant, rows, cols, buffer));
+        }
         Ok(match target {
             StoredType::Bf16 => Matrix::bf16(rows, cols, buffer),
             StoredType::F16 => Matrix::f16(rows, cols, buffer),
@@ -177,7 +181,7 @@ impl Checkpoint {
         if stored.info.dtype.is_float() {
             Ok(stored)
         } else {
-            Err(self.wrong_type(stored, "f32, f16 or bf16"))
+            Err(self.wrong_type(stored, "f32, f16, bf16 or quantised blocks"))
         }
     }
 
@@ -189,12 +193,12 @@ impl Checkpoint {
     /// A float tensor in another float type.
     fn converted(&self, stored: &Stored, target: StoredType) -> Result<Buffer, Error> {
         let from = stored.info.dtype;
-        let numbers = stored.info.bytes / from.size(); // mapped bytes, so twice as many are countable
+        let numbers = stored.info.numbers(); // of mapped bytes, so eight times as many are countable
         let mut overflow = Overflow::default();
         let buffer = Buffer::build(numbers * target.size(), |out| {
             let mut rest = out;
             for piece in self.pieces(stored, PIECE) {
-                let numbers = piece.bytes().len() / from.size();
+                let numbers = from.numbers(piece.bytes().len());
                 let (now, later) = rest.split_at_mut(numbers * target.size());
                 overflow = overflow.and(convert::convert(from, piece.bytes(), target, now));
                 piece.release();

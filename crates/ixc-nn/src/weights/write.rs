@@ -142,7 +142,26 @@ pub struct Sink<'a> {
     left: usize,
 }
 
-impl Sink<'_> {
+impl<'a> Sink<'a> {
+    /// Expects `left` bytes of a tensor.
+    pub(super) fn new(
+        out: &'a mut dyn Write,
+        path: &'a Path,
+        tensor: &'a TensorPlan,
+        left: usize,
+    ) -> Self {
+        Self { out, path, tensor, left }
+    }
+
+    /// Checks that all has been given.
+    pub(super) fn end(self) -> Result<(), Error> {
+        if self.left == 0 {
+            return Ok(());
+        }
+        let reason = format!("{} of its bytes were never given", self.left);
+        Err(Error::Unwritable { tensor: self.tensor.name.clone(), reason })
+    }
+
     /// The next bytes, little-endian, in the declared type.
     ///
     /// # Errors
@@ -206,6 +225,9 @@ fn plan(tensors: Vec<TensorPlan>, shard_bytes: usize) -> Result<Vec<Shard>, Erro
         if !names.insert(name.to_owned()) {
             return refuse(name, "it is declared twice".into());
         }
+        if tensor.dtype.quant().is_some() {
+            return refuse(name, format!("safetensors has no type for {}", tensor.dtype));
+        }
         if names.len() > MAX_TENSORS || tensor.shape.len() > MAX_AXES {
             return refuse(
                 name,
@@ -245,7 +267,7 @@ fn header(shard: &Shard) -> Vec<u8> {
     fields.insert("__metadata__".into(), json!({ "format": "pt" }));
     let mut start = 0;
     for (tensor, bytes) in &shard.tensors {
-        let (_, dtype) = tensor.dtype.names();
+        let dtype = tensor.dtype.header_name();
         let offsets = [start, start + bytes];
         start += bytes;
         let field = json!({ "dtype": dtype, "shape": tensor.shape, "data_offsets": offsets });
@@ -274,12 +296,9 @@ fn write_shard<E: From<Error>>(
     let mut out = BufWriter::with_capacity(1 << 20, beside(folder)?);
     out.write_all(&header).map_err(Error::io("write", path))?;
     for (tensor, bytes) in &shard.tensors {
-        let mut sink = Sink { out: &mut out, path, tensor, left: *bytes };
+        let mut sink = Sink::new(&mut out, path, tensor, *bytes);
         produce(tensor, &mut sink)?;
-        if sink.left > 0 {
-            let reason = format!("{} of its {bytes} bytes were never given", sink.left);
-            return Err(Error::Unwritable { tensor: tensor.name.clone(), reason }.into());
-        }
+        sink.end()?;
     }
     Ok(finish(out, path)?)
 }
@@ -291,7 +310,7 @@ fn write_index(folder: &Path, path: &Path, index: &serde_json::Value) -> Result<
 }
 
 /// A new file in the folder, under a hidden name; gone when dropped.
-fn beside(folder: &Path) -> Result<NamedTempFile, Error> {
+pub(super) fn beside(folder: &Path) -> Result<NamedTempFile, Error> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".ixc-").suffix(".part");
     #[cfg(unix)]
@@ -304,14 +323,14 @@ fn beside(folder: &Path) -> Result<NamedTempFile, Error> {
 }
 
 /// Everything to the disk; the name comes later.
-fn finish(out: BufWriter<NamedTempFile>, path: &Path) -> Result<TempPath, Error> {
+pub(super) fn finish(out: BufWriter<NamedTempFile>, path: &Path) -> Result<TempPath, Error> {
     let file = out.into_inner().map_err(|error| Error::io("write", path)(error.into_error()))?;
     file.as_file().sync_all().map_err(Error::io("write", path))?;
     Ok(file.into_temp_path())
 }
 
 /// Makes the new names durable.
-fn sync_folder(folder: &Path) -> Result<(), Error> {
+pub(super) fn sync_folder(folder: &Path) -> Result<(), Error> {
     #[cfg(unix)]
     std::fs::File::open(folder)
         .and_then(|folder| folder.sync_all())

@@ -8,6 +8,7 @@ mod archives;
 mod broken_pickles;
 mod conversion;
 mod folders;
+mod gguf;
 mod goldens;
 mod headers;
 mod mutations;

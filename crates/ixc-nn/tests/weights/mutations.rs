@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ixc_nn::weights::Checkpoint;
 use safetensors::SafeTensors;
 
+use crate::gguf::Draft;
 use crate::support::{
     Folder, Pickle, Random, SIX, View, archive, f32_bytes, read_everything, safetensors_with,
 };
@@ -122,4 +123,9 @@ fn damaged_safetensors_never_panic() {
 #[test]
 fn damaged_pickles_never_panic() {
     pickles(ROUNDS);
+}
+
+#[test]
+fn damaged_gguf_never_panics() {
+    rounds("a.gguf", &Draft::sound().bytes(), ROUNDS, |_, _| ());
 }

@@ -2,13 +2,14 @@
 //!
 //! Invariant: nothing here ends early; an error becomes a problem and the next thing is looked at.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ixc_engine::engine::{TOKENIZER_FILE, model_folder};
 use ixc_input::{prepare::Geometry, special::SpecialIds, tokenizer};
 use ixc_model::{
     ModelConfig,
     config::{LanguageConfig, PATCH, VisionConfig},
+    gguf,
     shapes::Shapes,
     tensors::LINEARS,
 };
@@ -35,8 +36,7 @@ pub(crate) fn survey(path: &Path, wanted: &Wanted) -> (Survey, Option<Checkpoint
     let folder = model_folder(path);
     let mut problems = Vec::new();
     let mut problem = |kind, message: String| problems.push(Problem { kind, message });
-    let checkpoint =
-        Checkpoint::open(path).map_err(|error| problem(Kind::Files, error.to_string())).ok();
+    let checkpoint = gguf::open(path).map_err(|error| problem(Kind::Files, error.to_string())).ok();
     let config = checkpoint.as_ref().and_then(|checkpoint| {
         let config = ModelConfig::read(folder, checkpoint);
         config.map_err(|error| problem(Kind::Config, error.to_string())).ok()
@@ -45,7 +45,13 @@ pub(crate) fn survey(path: &Path, wanted: &Wanted) -> (Survey, Option<Checkpoint
         let error = ixc_model::Error::NoConfig { folder: folder.display().to_string() };
         problem(Kind::Config, error.to_string());
     }
-    let tokenizer = tokenizer(folder, wanted.tokenizer, config.as_ref(), &mut problem);
+    let inside = checkpoint.as_ref().and_then(|found| found.metadata_bytes(gguf::TOKENIZER_KEY));
+    let source = match (wanted.tokenizer, inside) {
+        (Some(file), _) => Source::File(file.into()),
+        (None, Some(bytes)) => Source::Inside(path, bytes),
+        (None, None) => Source::Beside(folder),
+    };
+    let tokenizer = tokenizer(&source, config.as_ref(), &mut problem);
     let (mut notes, mut vision, mut plora) = (Vec::new(), None, Vec::new());
     if let Some(checkpoint) = &checkpoint {
         if let Some(config) = &config {
@@ -143,7 +149,7 @@ fn files(folder: &Path, checkpoint: Option<&Checkpoint>) -> Vec<File> {
         let mut found: Vec<File> = entries
             .filter(|entry| {
                 let name = entry.file_name().to_string_lossy().into_owned();
-                [".safetensors", ".bin", ".pt"].iter().any(|end| name.ends_with(end))
+                [".safetensors", ".bin", ".pt", ".gguf"].iter().any(|end| name.ends_with(end))
             })
             .filter_map(|entry| {
                 let bytes = std::fs::metadata(entry.path()).ok()?.len();
@@ -178,21 +184,39 @@ fn memory(checkpoint: &Checkpoint, config: &LanguageConfig) -> Memory {
     }
 }
 
+/// Where the tokenizer is.
+enum Source<'a> {
+    /// Named by the user.
+    File(PathBuf),
+    /// In the checkpoint's file.
+    Inside(&'a Path, &'a [u8]),
+    /// Beside the weights, if anywhere.
+    Beside(&'a Path),
+}
+
 /// Reads the tokenizer and compares it with the model.
 fn tokenizer(
-    folder: &Path,
-    elsewhere: Option<&Path>,
+    source: &Source<'_>,
     config: Option<&ModelConfig>,
     problem: &mut impl FnMut(Kind, String),
 ) -> Tokenizer {
-    let path = elsewhere.map_or_else(|| folder.join(TOKENIZER_FILE), Path::to_path_buf);
+    let (path, bytes) = match source {
+        Source::File(path) => (path.clone(), None),
+        Source::Inside(path, bytes) => (path.to_path_buf(), Some(*bytes)),
+        Source::Beside(folder) => (folder.join(TOKENIZER_FILE), None),
+    };
     let shown = path.display().to_string();
-    if elsewhere.is_none() && !path.is_file() {
+    if let Source::Beside(folder) = source
+        && !path.is_file()
+    {
         let error = ixc_engine::Error::NoTokenizer { folder: folder.display().to_string() };
         problem(Kind::Tokenizer, error.to_string());
         return Tokenizer { path: shown, pieces: None, fits: None };
     }
-    let read = tokenizer::Tokenizer::from_file(&path);
+    let read = match bytes {
+        Some(bytes) => tokenizer::Tokenizer::from_bytes(bytes),
+        None => tokenizer::Tokenizer::from_file(&path),
+    };
     let read = read.and_then(|tokenizer| SpecialIds::of(&tokenizer).map(|_| tokenizer));
     match read {
         Err(error) => {

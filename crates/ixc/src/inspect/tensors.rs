@@ -75,7 +75,7 @@ fn infos(checkpoint: &Checkpoint) -> impl Iterator<Item = &TensorInfo> {
 pub(super) fn parameters(checkpoint: &Checkpoint) -> Parameters {
     let mut parts: BTreeMap<Share, (u64, u64)> = BTreeMap::new();
     for info in infos(checkpoint) {
-        let numbers = (info.bytes / info.dtype.size()) as u64;
+        let numbers = info.numbers() as u64;
         let share = Share::of(&info.name);
         let counted = match share {
             Share::Quantisation => 0,
@@ -163,7 +163,8 @@ fn judge(tensor: &ExpectedTensor, checkpoint: &Checkpoint) -> Option<Problem> {
         return problem(Kind::MisshapenTensor, error.to_string());
     }
     if !info.dtype.is_float() {
-        let (tensor, expected, found) = (tensor.name.clone(), "f32, f16 or bf16", info.dtype);
+        let (tensor, expected, found) =
+            (tensor.name.clone(), "f32, f16, bf16 or quantised blocks", info.dtype);
         let error = ixc_nn::Error::Type { tensor, file: file.clone(), expected, found };
         return problem(Kind::UnusableTensor, error.to_string());
     }
