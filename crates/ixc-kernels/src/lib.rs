@@ -15,6 +15,7 @@ pub mod cpu;
 pub mod map;
 pub mod matmul;
 pub mod matrix;
+pub mod measure;
 pub mod pool;
 pub mod product;
 pub mod quant;

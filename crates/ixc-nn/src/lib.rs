@@ -17,4 +17,4 @@ pub mod rope;
 pub mod weights;
 
 pub use error::Error;
-pub use ixc_kernels::{Buffer, Matrix};
+pub use ixc_kernels::{Buffer, Matrix, cpu, measure, pool};

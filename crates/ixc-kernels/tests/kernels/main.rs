@@ -2,6 +2,7 @@
 
 mod attention;
 mod matmul;
+mod measure;
 mod pool;
 mod quant;
 
