@@ -6,7 +6,7 @@
 use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
-    commands::{completions, init, inspect, list, man, pull, rm, run, trace},
+    commands::{bench, completions, init, inspect, list, man, pull, rm, run, trace},
     environment, exit,
     exit::Failure,
 };
@@ -44,6 +44,7 @@ pub(crate) enum Command {
     Rm(rm::RmArgs),
     Inspect(inspect::InspectArgs),
     Trace(trace::TraceArgs),
+    Bench(bench::BenchArgs),
     Init(init::InitArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -59,6 +60,7 @@ impl Command {
             Self::Rm(args) => rm::run(args),
             Self::Inspect(args) => inspect::run(args),
             Self::Trace(args) => trace::run(args),
+            Self::Bench(args) => bench::run(args),
             Self::Init(args) => init::run(args),
             Self::Completions(args) => completions::run(args),
             Self::Man(args) => man::run(args),

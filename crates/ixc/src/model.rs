@@ -12,7 +12,7 @@ use std::{
 use clap::{Args, ValueEnum};
 use ixc_engine::{Engine, LoadOptions};
 use ixc_hub::Reference;
-use ixc_nn::weights::{Checkpoint, Keep};
+use ixc_nn::weights::{Checkpoint, Keep, TensorInfo};
 
 use crate::{
     environment,
@@ -89,15 +89,12 @@ impl ModelArgs {
     /// Loads the model.
     pub(crate) fn load(&self) -> Result<Loaded, Failure> {
         let path = self.locate()?;
-        let keep = self.dtype.keep();
-        if let Some(advice) = advice(&path, keep) {
+        if let Some(advice) = advice(&path, self.keep()) {
             output::warn(&advice);
         }
-        let options =
-            LoadOptions { keep, tokenizer: self.tokenizer.clone(), context: self.context };
         let working = Working::start(format!("loading {}", path.display()));
         let started = Instant::now();
-        let engine = Engine::load(&path, &options).map_err(|error| refusal(error, &path))?;
+        let engine = self.engine(&path)?;
         let time = started.elapsed();
         working.clear();
         let adapters = &engine.model().config().text_adapters;
@@ -109,6 +106,18 @@ impl ModelArgs {
             ));
         }
         Ok(Loaded { engine, path, time })
+    }
+
+    /// Loads what [`ModelArgs::locate`] found, without a word.
+    pub(crate) fn engine(&self, path: &Path) -> Result<Engine, Failure> {
+        let (keep, tokenizer) = (self.keep(), self.tokenizer.clone());
+        let options = LoadOptions { keep, tokenizer, context: self.context };
+        Engine::load(path, &options).map_err(|error| refusal(error, path))
+    }
+
+    /// How the weights are held.
+    pub(crate) fn keep(&self) -> Keep {
+        self.dtype.keep()
     }
 }
 
@@ -145,17 +154,19 @@ fn refusal(error: ixc_engine::Error, path: &Path) -> Failure {
 /// Bytes that the weights take in memory when they are held so.
 pub(crate) fn weights_in_memory(checkpoint: &Checkpoint, keep: Keep) -> u64 {
     let infos = checkpoint.names().filter_map(|name| checkpoint.info(name));
-    let held = infos.map(|info| {
-        let stored = info.bytes as u64;
-        let numbers = stored / info.dtype.size() as u64;
-        match keep {
-            _ if !info.dtype.is_float() || info.shape.len() < 2 => stored,
-            Keep::Stored => stored,
-            Keep::F32 => numbers * 4,
-            Keep::Bf16 | Keep::F16 => numbers * 2,
-        }
-    });
-    held.sum()
+    infos.map(|info| bytes_in_memory(info, keep)).sum()
+}
+
+/// Bytes that one tensor takes in memory when weights are held so.
+pub(crate) fn bytes_in_memory(info: &TensorInfo, keep: Keep) -> u64 {
+    let stored = info.bytes as u64;
+    let numbers = stored / info.dtype.size() as u64;
+    match keep {
+        _ if !info.dtype.is_float() || info.shape.len() < 2 => stored,
+        Keep::Stored => stored,
+        Keep::F32 => numbers * 4,
+        Keep::Bf16 | Keep::F16 => numbers * 2,
+    }
 }
 
 /// What to say before loading a model that this machine's memory does not hold.
