@@ -36,9 +36,6 @@ const SIDE: u32 = 490;
 /// Text positions beside a picture.
 const TEXT_POSITIONS: usize = 50;
 
-/// Bytes of one number in the cache of keys and values.
-const CACHE_NUMBER_BYTES: f64 = 4.0;
-
 /// A group of rows that are measured together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Section {
@@ -46,12 +43,12 @@ pub(crate) enum Section {
     Load,
     /// the tower and the projector, on one picture
     See,
-    /// the prompt's positions as text
-    Text,
-    /// the same number, most of them image rows with Partial LoRA
-    Image,
-    /// a picture and 50 words to the first word of the answer; then a second question; memory
+    /// a picture and 50 words to the first word of the answer; memory; further questions
     Answer,
+    /// a prompt of image rows, with Partial LoRA, but for 50
+    Image,
+    /// a prompt of text, as long
+    Text,
     /// words one by one, after prompts of several lengths
     Decode,
 }
@@ -75,7 +72,7 @@ pub(crate) struct Subject<'a> {
     sizes: Sizes,
     /// None only while another one is loaded.
     engine: Option<Engine>,
-    /// What was read for the deepest decoding; later ones cut it back.
+    /// What was read for the deepest decoding; copies of it are cut back.
     deep: Option<KvCache>,
     pictures: u32,
 }
@@ -116,9 +113,9 @@ impl<'a> Subject<'a> {
         match section {
             Section::Load => self.load(sheet),
             Section::See => self.see(sheet),
-            Section::Text => self.text(sheet),
-            Section::Image => self.image(sheet),
             Section::Answer => self.answer(sheet),
+            Section::Image => self.image(sheet),
+            Section::Text => self.text(sheet),
             Section::Decode => self.decode(sheet),
         }
     }
@@ -128,16 +125,16 @@ impl<'a> Subject<'a> {
         let started = Instant::now();
         let engine = self.engine.insert(self.model.engine(self.path)?);
         let loaded = started.elapsed().as_secs_f64();
-        read(engine, 1, 0, engine.model().cache())?;
+        read(engine, 1, 0, empty(engine))?;
         let read = started.elapsed().as_secs_f64();
         sheet.add("load", loaded, || seconds("load the model"));
-        sheet.add("load-first", read, || seconds("load and read the first position"));
+        sheet.add("load-first", read, || seconds("load and read one position"));
         Ok(())
     }
 
     fn see(&mut self, sheet: &mut Sheet) -> Result<(), Failure> {
         let Some(vision) = self.vision() else { return Ok(()) };
-        let request = self.request(&[question(1)]);
+        let request = self.request(&[question("what", 1)]);
         let engine = self.engine();
         let shown = engine.prepare(&request).map_err(Failure::mistake)?;
         for (pixels, rows) in &shown {
@@ -156,7 +153,7 @@ impl<'a> Subject<'a> {
             let tower = tower.unwrap_or(all);
             let views = views(pixels.grid.rows, pixels.grid.columns);
             sheet.add("tower", tower, || Draft {
-                what: format!("tower, one picture of {SIDE} px"),
+                what: format!("tower, a picture of {SIDE} px"),
                 measure: Measure::Seconds,
                 work: Some(self.costs.tower(&vision, views)),
             });
@@ -169,10 +166,75 @@ impl<'a> Subject<'a> {
         Ok(())
     }
 
+    fn answer(&mut self, sheet: &mut Sheet) -> Result<(), Failure> {
+        let Some(vision) = self.vision() else { return Ok(()) };
+        let mut request = self.request(&[question("what", 1)]);
+        self.deep = None; // an answer's memory is its own
+        let engine = self.engine();
+        let shown = engine.prepare(&request).map_err(Failure::mistake)?;
+        let views =
+            shown.iter().map(|(pixels, _)| views(pixels.grid.rows, pixels.grid.columns)).sum();
+        let words = fitting(engine, &mut request, TEXT_POSITIONS)?;
+        machine::forget_peak();
+        let mut past = engine.past();
+        let first = first_word(engine, &request, &mut past)?;
+        let peak = machine::peak_memory();
+        let (positions, rows) = (first.positions, first.image_rows);
+        sheet.add("first-word", first.seconds, || Draft {
+            what: format!("first word on a picture, {rows} + {}", positions - rows),
+            measure: Measure::Seconds,
+            work: Some(
+                self.costs
+                    .tower(&vision, views)
+                    .and(self.costs.projector(&vision, rows))
+                    .and(self.costs.prefill(first.read, rows)),
+            ),
+        });
+        if let Some(peak) = peak {
+            sheet.add("memory", peak as f64, || Draft {
+                what: "peak memory of that first answer".into(),
+                measure: Measure::Bytes,
+                work: None,
+            });
+        }
+        let turns = &mut request.conversation.turns;
+        turns.push(Turn::text(
+            Role::Assistant,
+            if first.text.is_empty() { "Yes." } else { &first.text },
+        ));
+        turns.push(question("why", words));
+        let second = first_word(engine, &request, &mut past)?;
+        sheet.add("second-question", second.seconds, || {
+            seconds(&format!("second question, {} new positions", second.read))
+        });
+        // Another conversation: nothing but the picture is known.
+        request.conversation.turns.truncate(1);
+        request.conversation.turns[0] = question("why", words);
+        request.conversation.turns[0].parts.insert(0, Part::Image(0));
+        let other = first_word(engine, &request, &mut engine.past())?;
+        sheet.add("same-picture", other.seconds, || {
+            seconds(&format!("same picture, new talk, {} new positions", other.read))
+        });
+        Ok(())
+    }
+
+    fn image(&mut self, sheet: &mut Sheet) -> Result<(), Failure> {
+        let positions = self.sizes.positions;
+        let rows = positions - TEXT_POSITIONS.min(positions / 2);
+        let engine = self.engine();
+        let (_, time) = read(engine, positions, rows, empty(engine))?;
+        sheet.add("prefill-image", time, || Draft {
+            what: format!("prefill, {rows} image rows + {}", positions - rows),
+            measure: Measure::Positions(positions),
+            work: Some(self.costs.prefill(positions, rows)),
+        });
+        Ok(())
+    }
+
     fn text(&mut self, sheet: &mut Sheet) -> Result<(), Failure> {
         let positions = self.sizes.positions;
         let engine = self.engine();
-        let (cache, time) = read(engine, positions, 0, engine.model().cache())?;
+        let (cache, time) = read(engine, positions, 0, empty(engine))?;
         sheet.add("prefill-text", time, || Draft {
             what: format!("prefill, {positions} text positions"),
             measure: Measure::Positions(positions),
@@ -184,59 +246,6 @@ impl<'a> Subject<'a> {
         Ok(())
     }
 
-    fn image(&mut self, sheet: &mut Sheet) -> Result<(), Failure> {
-        let positions = self.sizes.positions;
-        let rows = positions - TEXT_POSITIONS.min(positions / 2);
-        let engine = self.engine();
-        let (_, time) = read(engine, positions, rows, engine.model().cache())?;
-        sheet.add("prefill-image", time, || Draft {
-            what: format!("prefill, {positions} positions, {rows} of them image rows"),
-            measure: Measure::Positions(positions),
-            work: Some(self.costs.prefill(positions, rows)),
-        });
-        Ok(())
-    }
-
-    fn answer(&mut self, sheet: &mut Sheet) -> Result<(), Failure> {
-        let Some(vision) = self.vision() else { return Ok(()) };
-        let mut request = self.request(&[question(1)]);
-        let engine = self.engine();
-        let words = fitting(engine, &mut request, TEXT_POSITIONS)?;
-        machine::forget_peak();
-        let mut past = engine.past();
-        let first = first_word(engine, &request, &mut past)?;
-        let peak = machine::peak_memory();
-        let (positions, rows) = (first.positions, first.image_rows);
-        sheet.add("first-word", first.seconds, || Draft {
-            what: format!("first word about a picture: {rows} + {} positions", positions - rows),
-            measure: Measure::Seconds,
-            work: Some(
-                self.costs
-                    .tower(&vision, 1)
-                    .and(self.costs.projector(&vision, rows))
-                    .and(self.costs.prefill(positions, rows)),
-            ),
-        });
-        let turns = &mut request.conversation.turns;
-        turns.push(Turn::text(
-            Role::Assistant,
-            if first.text.is_empty() { "Yes." } else { &first.text },
-        ));
-        turns.push(question(words));
-        let second = first_word(engine, &request, &mut past)?;
-        sheet.add("second-question", second.seconds, || {
-            seconds(&format!("first word of a second answer: {} new positions", second.read))
-        });
-        if let Some(peak) = peak {
-            sheet.add("memory", peak as f64, || Draft {
-                what: "peak memory of the first answer".into(),
-                measure: Measure::Bytes,
-                work: None,
-            });
-        }
-        Ok(())
-    }
-
     fn decode(&mut self, sheet: &mut Sheet) -> Result<(), Failure> {
         self.deepen()?;
         let engine = self.engine();
@@ -244,8 +253,8 @@ impl<'a> Subject<'a> {
         let broken = Failure::of::<ixc_engine::Error>(Exit::Model);
         for &depth in &self.sizes.depths {
             let mut cache = match &self.deep {
-                Some(deep) if depth > 0 => deep.fork().map_err(Failure::of(Exit::Model))?,
-                _ => model.cache(),
+                Some(deep) if depth > 0 => copy(deep)?,
+                _ => empty(engine),
             };
             cache.truncate(depth);
             let caches = std::slice::from_mut(&mut cache);
@@ -257,8 +266,8 @@ impl<'a> Subject<'a> {
             let time = started.elapsed().as_secs_f64() / self.sizes.words as f64;
             sheet.add(&format!("decode-{depth}"), time, || Draft {
                 what: match depth {
-                    0 => "words, nothing before them".into(),
-                    _ => format!("words after {depth} positions"),
+                    0 => "decode, from the start".into(),
+                    _ => format!("decode, after {depth} positions"),
                 },
                 measure: Measure::Words,
                 work: Some(self.costs.word(depth as f64 * position_bytes(engine))),
@@ -270,7 +279,7 @@ impl<'a> Subject<'a> {
     /// Reads as many positions as the deepest decoding begins with.
     fn deepen(&mut self) -> Result<(), Failure> {
         let depth = self.sizes.depths.iter().copied().max().unwrap_or(0);
-        let cache = self.deep.take().unwrap_or_else(|| self.engine().model().cache());
+        let cache = self.deep.take().unwrap_or_else(|| empty(self.engine()));
         let missing = depth.saturating_sub(cache.len());
         self.deep = Some(match missing {
             0 => cache,
@@ -301,11 +310,21 @@ fn word(engine: &Engine, index: usize) -> u32 {
     (index * 7919 % engine.model().config().language.vocabulary) as u32
 }
 
+/// An empty cache.
+fn empty(engine: &Engine) -> KvCache {
+    engine.model().cache()
+}
+
+/// A cache that can be cut back and added to without changing the other.
+fn copy(cache: &KvCache) -> Result<KvCache, Failure> {
+    cache.fork().map_err(Failure::of(Exit::Model))
+}
+
 /// Bytes of one position's keys and values.
 fn position_bytes(engine: &Engine) -> f64 {
     let language = &engine.model().config().language;
     let numbers = 2 * language.layers * language.kv_heads * language.head_width();
-    numbers as f64 * CACHE_NUMBER_BYTES
+    (numbers * size_of::<f32>()) as f64
 }
 
 /// Reads positions, image rows in the middle, and scores the last. Returns the seconds it took.
@@ -359,15 +378,15 @@ fn first_word(engine: &Engine, request: &Request, past: &mut Past) -> Result<Fir
 }
 
 /// A question of so many words.
-fn question(words: usize) -> Turn {
-    Turn::text(Role::User, vec!["what"; words].join(" "))
+fn question(word: &str, words: usize) -> Turn {
+    Turn::text(Role::User, vec![word; words].join(" "))
 }
 
 /// Makes the question as long as fits `text` positions beside the picture; returns its words.
 fn fitting(engine: &Engine, request: &mut Request, text: usize) -> Result<usize, Failure> {
     let mut asked = 1;
     for words in 2..=text {
-        let mut turn = question(words);
+        let mut turn = question("what", words);
         turn.parts.insert(0, Part::Image(0));
         let last = std::mem::replace(&mut request.conversation.turns[0], turn);
         let prompt = engine.layout(request).map_err(Failure::mistake)?;

@@ -127,6 +127,7 @@ impl<'a> Outcome<'a> {
     fn rows(&self) -> String {
         let columns = [
             ("what", Align::Left),
+            ("unit", Align::Left),
             ("median", Align::Right),
             ("min", Align::Right),
             ("max", Align::Right),
@@ -135,9 +136,11 @@ impl<'a> Outcome<'a> {
         ];
         let row = |row: &Row| {
             let (spread, limit) = (row.spread(), row.limit(self.limits));
-            let figure = |value| figure(row.measure, value);
+            let (unit, scale) = scale(row.measure, spread.median);
+            let figure = |value: f64| figure(value / scale);
             vec![
                 row.what.clone(),
+                unit.into(),
                 figure(spread.median),
                 figure(spread.min),
                 figure(spread.max),
@@ -197,14 +200,30 @@ fn limits(limits: &[Limit]) -> String {
     table(&columns, &limits.iter().map(row).collect::<Vec<_>>())
 }
 
-fn figure(measure: Measure, value: f64) -> String {
+/// The unit of a row whose median is this, and how much of the measure's own unit it is.
+fn scale(measure: Measure, median: f64) -> (&'static str, f64) {
     match measure {
-        Measure::Seconds if value < 1.0 => format!("{:.1} ms", value * 1e3),
-        Measure::Seconds => format!("{value:.2} s"),
-        Measure::Positions(_) => format!("{value:.1} pos/s"),
-        Measure::Words => format!("{value:.2} w/s"),
-        Measure::Bytes => bytes(value as u64),
+        Measure::Seconds if median < 1.0 => ("ms", 1e-3),
+        Measure::Seconds => ("s", 1.0),
+        Measure::Positions(_) => ("pos/s", 1.0),
+        Measure::Words => ("words/s", 1.0),
+        Measure::Bytes if median < 1e9 => ("MB", 1e6),
+        Measure::Bytes => ("GB", 1e9),
     }
+}
+
+/// A number with about four digits.
+fn figure(value: f64) -> String {
+    let decimals = if value < 10.0 {
+        3
+    } else if value < 100.0 {
+        2
+    } else if value < 1000.0 {
+        1
+    } else {
+        0
+    };
+    format!("{value:.decimals$}")
 }
 
 fn percent(part: f64) -> String {

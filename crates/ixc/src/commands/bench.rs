@@ -38,8 +38,9 @@ pictures, bytes of weights, keys and values for words.";
 
 /// Measure a model's speed here, and how near the machine's limit it comes
 ///
-/// Every round measures each row once; the table has medians and extremes. Beside an other machine's
-/// figures they say little; beside the limits, or beside another program in the same run, they do.
+/// Every round measures each row once; the table has medians and extremes. Figures of
+/// two machines, or of two days, say little beside each other: compare with the limits, or with another
+/// program in the same run.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct BenchArgs {
@@ -140,8 +141,6 @@ pub(crate) fn run(args: BenchArgs) -> Result<(), Failure> {
             }
             None => working.say(format!("{what}, warming up")),
         };
-        say("the machine's limits");
-        limits.measure();
         for &section in &sections {
             say(&name(section));
             subject.measure(section, &mut sheet)?;
@@ -149,6 +148,8 @@ pub(crate) fn run(args: BenchArgs) -> Result<(), Failure> {
                 against(rival, section, &sections, &args, &say)?;
             }
         }
+        say("the machine's limits");
+        limits.measure();
     }
     working.clear();
     let comparisons =

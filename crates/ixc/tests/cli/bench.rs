@@ -40,11 +40,12 @@ fn every_row_of_a_model_with_a_tower() {
         "load-first",
         "tower",
         "projector",
-        "prefill-text",
-        "prefill-image",
         "first-word",
-        "second-question",
         "memory",
+        "second-question",
+        "same-picture",
+        "prefill-image",
+        "prefill-text",
         "decode-0",
         "decode-16",
     ];
@@ -71,7 +72,12 @@ fn every_row_of_a_model_with_a_tower() {
 #[test]
 fn the_table_fits_a_terminal() {
     let table = bench(&["--only", "decode,text"]).ok();
-    for part in ["reading memory", "multiplying and adding in int8", "reached", "words after 16"] {
+    for part in [
+        "reading memory",
+        "multiplying and adding in int8",
+        "reached",
+        "decode, after 16 positions",
+    ] {
         assert!(table.contains(part), "{part}: {table}");
     }
     assert!(!table.contains("tower"), "{table}");
