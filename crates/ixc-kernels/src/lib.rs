@@ -18,6 +18,7 @@ pub mod map;
 mod math;
 pub mod matmul;
 pub mod matrix;
+pub mod measure;
 pub mod norm;
 pub mod pool;
 pub mod product;

@@ -6,7 +6,7 @@
 use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
-    commands::{completions, init, inspect, list, man, pull, quantize, rm, run, trace},
+    commands::{bench, completions, init, inspect, list, man, pull, quantize, rm, run, trace},
     environment, exit,
     exit::Failure,
 };
@@ -45,6 +45,7 @@ pub(crate) enum Command {
     Inspect(inspect::InspectArgs),
     Trace(trace::TraceArgs),
     Quantize(quantize::QuantizeArgs),
+    Bench(bench::BenchArgs),
     Init(init::InitArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -61,6 +62,7 @@ impl Command {
             Self::Inspect(args) => inspect::run(args),
             Self::Trace(args) => trace::run(args),
             Self::Quantize(args) => quantize::run(args),
+            Self::Bench(args) => bench::run(args),
             Self::Init(args) => init::run(args),
             Self::Completions(args) => completions::run(args),
             Self::Man(args) => man::run(args),

@@ -1,6 +1,7 @@
-//! What this machine has. Where the system does not say, nothing is known.
+//! What this machine has, and what of it this program took. Where the system does not say, nothing is
+//! known.
 //!
-//! Deliberately absent: processors and accelerators, which the layers below find themselves.
+//! Deliberately absent: instructions and accelerators, which the layers below find themselves.
 
 use std::path::Path;
 
@@ -20,7 +21,25 @@ pub(crate) fn free_space(file: &Path) -> Option<u64> {
     fs4::available_space(folder.unwrap_or(Path::new("."))).ok()
 }
 
-/// A line such as `MemTotal:  24564780 kB` of Linux.
+/// The most bytes this program has had in memory since it began, or since [`forget_peak`]: mapped files
+/// as far as they were read, too.
+pub(crate) fn peak_memory() -> Option<u64> {
+    field(&std::fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")
+}
+
+/// Counts the peak from here on. Where the system cannot, it stays the peak since the beginning.
+pub(crate) fn forget_peak() {
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
+/// The processor's name.
+pub(crate) fn processor() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("model name"))?;
+    Some(line.trim_start().strip_prefix(':')?.trim().to_owned())
+}
+
+/// A line such as `MemTotal:  24564780 kB` of Linux, in bytes.
 fn field(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;

@@ -6,6 +6,7 @@
 //! the network; those are the rooms below.
 
 mod answer;
+mod bench;
 mod chat;
 mod cli;
 mod commands;

@@ -15,8 +15,9 @@ use ixc_engine::{Engine, LoadOptions, engine::model_folder};
 use ixc_hub::Reference;
 use ixc_model::{ModelConfig, config::LanguageConfig};
 use ixc_nn::{
+    Arithmetic,
     cache::KvType,
-    weights::{Checkpoint, Keep},
+    weights::{Checkpoint, Keep, TensorInfo},
 };
 
 use crate::{
@@ -44,10 +45,16 @@ pub(crate) struct ModelArgs {
     /// weights stay as they are unless `f32` is asked for.
     #[arg(long, value_name = "TYPE", default_value = "stored")]
     dtype: Dtype,
+    /// Multiply in float32, whatever the weights are stored in: many times slower
+    ///
+    /// Otherwise products are made of the processor's native low precision: 8-bit integers for quantised
+    /// weights, bfloat16 for bfloat16 ones. For comparing with published numbers.
+    #[arg(long)]
+    exact: bool,
     /// Positions that prompt and answer may take together [default: the model's own limit, or what half
     /// of the available memory holds]
     #[arg(long, value_name = "N")]
-    context: Option<usize>,
+    pub(crate) context: Option<usize>,
     /// Store keys and values of the context in this precision
     ///
     /// `q8` takes half of `f16`, for a small loss of accuracy; `f32` takes twice as much.
@@ -122,21 +129,19 @@ impl ModelArgs {
     /// Loads the model.
     pub(crate) fn load(&self) -> Result<Loaded, Failure> {
         let path = self.locate()?;
-        let (keep, kv) = (self.dtype.keep(), self.kv.kind());
         let mut context = self.context;
         // A checkpoint that cannot be opened is refused by the loader, with the reason.
         if let Ok(checkpoint) = ixc_model::gguf::open(&path) {
-            if let Some(advice) = advice(&checkpoint, keep) {
+            if let Some(advice) = advice(&checkpoint, self.keep()) {
                 output::warn(&advice);
             }
             if let Ok(config) = ModelConfig::read(model_folder(&path), &checkpoint) {
                 context = self.context(&config.language)?;
             }
         }
-        let options = LoadOptions { keep, tokenizer: self.tokenizer.clone(), context, kv };
         let working = Working::start(format!("loading {}", path.display()));
         let started = Instant::now();
-        let engine = Engine::load(&path, &options).map_err(|error| refusal(error, &path))?;
+        let engine = self.engine(&path, context)?;
         let time = started.elapsed();
         working.clear();
         let adapters = &engine.model().config().text_adapters;
@@ -161,6 +166,23 @@ impl ModelArgs {
             output::note(&plan.line);
         }
         Ok(plan.context)
+    }
+
+    /// Loads what [`ModelArgs::locate`] found, without a word.
+    pub(crate) fn engine(&self, path: &Path, context: Option<usize>) -> Result<Engine, Failure> {
+        let options = LoadOptions {
+            keep: self.keep(),
+            arithmetic: if self.exact { Arithmetic::Exact } else { Arithmetic::Fast },
+            tokenizer: self.tokenizer.clone(),
+            context,
+            kv: self.kv.kind(),
+        };
+        Engine::load(path, &options).map_err(|error| refusal(error, path))
+    }
+
+    /// How the weights are held.
+    pub(crate) fn keep(&self) -> Keep {
+        self.dtype.keep()
     }
 }
 
@@ -197,18 +219,20 @@ fn refusal(error: ixc_engine::Error, path: &Path) -> Failure {
 /// Bytes that the weights take in memory when they are held so.
 pub(crate) fn weights_in_memory(checkpoint: &Checkpoint, keep: Keep) -> u64 {
     let infos = checkpoint.names().filter_map(|name| checkpoint.info(name));
-    let held = infos.map(|info| {
-        let stored = info.bytes as u64;
-        let numbers = info.numbers() as u64;
-        match keep {
-            _ if !info.dtype.is_float() || info.shape.len() < 2 => stored,
-            Keep::Stored => stored,
-            Keep::Bf16 | Keep::F16 if info.dtype.quant().is_some() => stored,
-            Keep::F32 => numbers * 4,
-            Keep::Bf16 | Keep::F16 => numbers * 2,
-        }
-    });
-    held.sum()
+    infos.map(|info| bytes_in_memory(info, keep)).sum()
+}
+
+/// Bytes that one tensor takes in memory when weights are held so.
+pub(crate) fn bytes_in_memory(info: &TensorInfo, keep: Keep) -> u64 {
+    let stored = info.bytes as u64;
+    let numbers = info.numbers() as u64;
+    match keep {
+        _ if !info.dtype.is_float() || info.shape.len() < 2 => stored,
+        Keep::Stored => stored,
+        Keep::Bf16 | Keep::F16 if info.dtype.quant().is_some() => stored,
+        Keep::F32 => numbers * 4,
+        Keep::Bf16 | Keep::F16 => numbers * 2,
+    }
 }
 
 /// What to say before loading a model that this machine's memory does not hold.

@@ -4,6 +4,7 @@ mod attention;
 mod elementwise;
 mod heads;
 mod matmul;
+mod measure;
 mod norm;
 mod pool;
 mod quant;

@@ -1,5 +1,6 @@
 //! The commands, one file each: its flags, its help, and the one call that they become.
 
+pub(crate) mod bench;
 pub(crate) mod completions;
 pub(crate) mod init;
 pub(crate) mod inspect;

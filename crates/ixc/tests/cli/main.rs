@@ -5,6 +5,7 @@
 //! the goldens where these are at hand.
 
 mod bad_input;
+mod bench;
 mod chat;
 mod help;
 mod hub;
