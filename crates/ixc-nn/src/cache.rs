@@ -4,6 +4,8 @@
 //! and a tail of its own that grows in place. [`KvCache::fork`] copies only the tail.
 //! Deliberately absent: positions of more than one sequence; a batch is a list of caches.
 
+use std::io::{self, Read, Write};
+
 use candle_core::{DType, Device, Tensor};
 
 use crate::Error;
@@ -159,5 +161,61 @@ impl KvCache {
     pub fn truncate(&mut self, len: usize) {
         self.layers.iter_mut().for_each(|layer| layer.truncate(len));
         self.len = self.len.min(len);
+    }
+
+    /// Writes all positions, layer by layer: keys, then values, each (kv_heads, len, width) in float32.
+    ///
+    /// # Errors
+    /// When `out` cannot be written to.
+    pub fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
+        let numbers = |part: Vec<Tensor>| {
+            let whole = Tensor::cat(&part, 1)?.contiguous()?; // (kv_heads, len, width)
+            whole.flatten_all()?.to_vec1::<f32>()
+        };
+        for layer in &self.layers {
+            let segments = layer.segments().map_err(io::Error::other)?;
+            if segments.is_empty() {
+                continue;
+            }
+            let (k, v): (Vec<Tensor>, Vec<Tensor>) = segments.into_iter().unzip();
+            for part in [k, v] {
+                for number in numbers(part).map_err(io::Error::other)? {
+                    out.write_all(&number.to_le_bytes())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what [`KvCache::write_to`] wrote, into an empty cache: `len` positions, each of kv_heads ·
+    /// width in either part. Takes no more memory than there are bytes.
+    ///
+    /// # Errors
+    /// When `input` ends early or cannot be read.
+    pub fn read_from(
+        mut self,
+        input: &mut impl Read,
+        len: usize,
+        kv_heads: usize,
+        width: usize,
+    ) -> io::Result<Self> {
+        let bytes = kv_heads * len * width * size_of::<f32>();
+        let mut part = || {
+            let mut read = Vec::new();
+            input.by_ref().take(bytes as u64).read_to_end(&mut read)?;
+            if read.len() < bytes {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            Tensor::from_raw_buffer(&read, DType::F32, &[kv_heads, len, width], &Device::Cpu)
+                .map_err(io::Error::other)
+        };
+        if len > 0 {
+            for layer in &mut self.layers {
+                let (k, v) = (part()?, part()?);
+                layer.append(&k, &v).map_err(io::Error::other)?;
+            }
+        }
+        self.len = len;
+        Ok(self)
     }
 }

@@ -93,8 +93,12 @@ impl ModelArgs {
         if let Some(advice) = advice(&path, keep) {
             output::warn(&advice);
         }
-        let options =
-            LoadOptions { keep, tokenizer: self.tokenizer.clone(), context: self.context };
+        let options = LoadOptions {
+            keep,
+            tokenizer: self.tokenizer.clone(),
+            context: self.context,
+            ..LoadOptions::default()
+        };
         let working = Working::start(format!("loading {}", path.display()));
         let started = Instant::now();
         let engine = Engine::load(&path, &options).map_err(|error| refusal(error, &path))?;
