@@ -11,5 +11,6 @@ mod hub;
 mod init;
 mod inspect;
 mod run;
+mod session;
 mod support;
 mod trace;
