@@ -6,13 +6,11 @@
 
 use std::{
     ops::ControlFlow,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use candle_core::Tensor;
 use ixc_input::{
-    prepare::Pixels,
     prompt::Prompt,
     text_stream::{Spacing, TextStream},
 };
@@ -20,7 +18,7 @@ use ixc_model::{Stage, stage::unobserved};
 
 use crate::{
     Engine, Error, Past,
-    generate::{BeamSpeaker, Reading, Speaker, Word, history},
+    generate::{BeamSpeaker, Reading, Speaker, Word},
     limits::PREFILL_ROWS,
     past::Shown,
     request::Decoding,
@@ -31,10 +29,12 @@ use crate::{
 pub enum Event {
     /// A picture was looked at.
     Seen {
-        /// Which, from 0.
+        /// Which of those that are not known from the past, from 0.
         image: usize,
         /// Of how many.
         of: usize,
+        /// Whether it was seen before, so that nothing was computed for it.
+        known: bool,
     },
     /// Part of the prompt was read.
     Read {
@@ -92,7 +92,7 @@ pub struct Answer {
     pub prompt_positions: usize,
     /// How many of them were image rows.
     pub image_positions: usize,
-    /// How many were known from the conversation's past and not read again.
+    /// How many were known, from the conversation's past or another's, and not read again.
     pub reused_positions: usize,
     /// How long it took.
     pub timings: Timings,
@@ -106,7 +106,7 @@ pub struct Answering<'a> {
     past: Held<'a>,
     /// What the past does not hold yet: the rest of the prompt, and the pictures in it.
     unread: Prompt,
-    unseen: Vec<Arc<Pixels>>,
+    unseen: Vec<Shown>,
     features: Vec<Tensor>,
     /// Ids that count for the penalty.
     said: Vec<u32>,
@@ -133,7 +133,7 @@ pub(crate) enum Held<'a> {
 }
 
 impl Held<'_> {
-    fn get(&mut self) -> &mut Past {
+    pub(crate) fn get(&mut self) -> &mut Past {
         match self {
             Self::Own(past) => past,
             Self::Lent(past) => past,
@@ -150,13 +150,16 @@ enum State {
     Done,
 }
 
-/// What a request comes down to once its prompt is laid out.
+/// What a request comes down to once its prompt is laid out and its past found.
 pub(crate) struct Plan {
     pub decoding: Decoding,
     pub spacing: Spacing,
     pub penalty: f32,
-    pub prompt: Prompt,
-    pub shown: Vec<Shown>,
+    /// Ids that count for the penalty.
+    pub said: Vec<u32>,
+    /// What the past does not hold yet.
+    pub unread: Prompt,
+    pub unseen: Vec<Shown>,
     pub prompt_positions: usize,
     pub image_positions: usize,
     pub words_max: usize,
@@ -165,18 +168,16 @@ pub(crate) struct Plan {
 
 impl<'a> Answering<'a> {
     pub(crate) fn new(engine: &'a Engine, mut past: Held<'a>, plan: Plan) -> Self {
-        let said = history(&plan.prompt, engine.special().bos);
-        let (unread, unseen) = past.get().keep(&plan.prompt, &plan.shown);
         Self {
             engine,
             decoding: plan.decoding,
             penalty: plan.penalty,
             reused_positions: past.get().positions(),
             past,
-            unread,
-            unseen,
+            unread: plan.unread,
+            unseen: plan.unseen,
             features: Vec::new(),
-            said,
+            said: plan.said,
             prompt_positions: plan.prompt_positions,
             image_positions: plan.image_positions,
             words_max: plan.words_max,
@@ -230,7 +231,7 @@ impl<'a> Answering<'a> {
                 self.timings.speak += started.elapsed();
                 Ok(event)
             }
-            State::Ending { stop, finish } => Ok(Some(self.end(stop, finish))),
+            State::Ending { stop, finish } => self.end(stop, finish).map(Some),
             State::Done => Ok(None),
         }
     }
@@ -238,20 +239,25 @@ impl<'a> Answering<'a> {
     fn see(&mut self) -> Result<Option<Event>, Error> {
         let model = self.engine.model();
         let image = self.features.len();
-        let Some(pixels) = self.unseen.get(image) else {
+        let Some(picture) = self.unseen.get(image) else {
             let spliced = model.splice(&self.unread, &self.features, &mut unobserved)?;
             self.state = State::Reading(Reading::new(spliced));
             return Ok(None);
         };
-        self.features.push(model.see(pixels, &mut stopper(self.stop))?);
+        let (features, known) = self.engine.see(picture, &mut stopper(self.stop))?;
+        self.features.push(features);
         self.state = State::Seeing;
-        Ok(Some(Event::Seen { image, of: self.unseen.len() }))
+        Ok(Some(Event::Seen { image, of: self.unseen.len(), known }))
     }
 
     fn read(&mut self, mut reading: Reading) -> Result<Event, Error> {
         let (model, cache) = (self.engine.model(), &mut self.past.get().cache);
         let scores = reading.step(model, cache, PREFILL_ROWS, &mut stopper(self.stop))?;
         let positions = self.reused_positions + reading.done();
+        if scores.is_some() {
+            self.engine.remember(self.past.get());
+        }
+        let cache = &mut self.past.get().cache;
         let stops = self.engine.special().stops();
         self.state = match (scores, self.decoding) {
             (None, _) => State::Reading(reading),
@@ -324,14 +330,15 @@ impl<'a> Answering<'a> {
     }
 
     /// The last characters that were still waiting for more, then the whole answer.
-    fn end(&mut self, stop: Option<u32>, finish: Finish) -> Event {
+    fn end(&mut self, stop: Option<u32>, finish: Finish) -> Result<Event, Error> {
         let rest = self.text.take().map(TextStream::finish).unwrap_or_default();
         if !rest.is_empty() {
             self.answer.push_str(&rest);
             self.state = State::Ending { stop, finish };
-            return Event::Text(rest);
+            return Ok(Event::Text(rest));
         }
-        Event::End(Answer {
+        self.engine.remember(self.past.get());
+        Ok(Event::End(Answer {
             text: std::mem::take(&mut self.answer),
             ids: std::mem::take(&mut self.ids),
             stop,
@@ -340,7 +347,7 @@ impl<'a> Answering<'a> {
             image_positions: self.image_positions,
             reused_positions: self.reused_positions,
             timings: self.timings,
-        })
+        }))
     }
 }
 

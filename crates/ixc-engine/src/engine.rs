@@ -1,13 +1,15 @@
 //! A loaded model that answers requests.
 //!
 //! The engine owns the model and the tokenizer; a request is laid out, checked against the context,
-//! and answered as a stream. Nothing of one request is seen by another.
+//! and answered as a stream. Nothing of one request changes the answer to another: what requests share
+//! (a picture's features, a beginning that was read) is found by its content and never changes.
 
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use candle_core::Tensor;
 use ixc_input::{
     conversation::CHAT_INSTRUCTION,
     prepare::{Geometry, Pixels, prepare},
@@ -15,16 +17,22 @@ use ixc_input::{
     special::SpecialIds,
     tokenizer::Tokenizer,
 };
-use ixc_model::{Family, ModelConfig, XComposer, gguf::TOKENIZER_KEY};
+use ixc_model::{Family, ModelConfig, XComposer, gguf::TOKENIZER_KEY, stage::Observer};
 use ixc_nn::{
     Arithmetic,
     cache::{KvCache, KvType},
     weights::{Checkpoint, Keep},
 };
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     Error, Past, Request,
     answer::{Answering, Held, Plan},
+    features::{Digest, Features, digest},
+    generate::history,
+    limits::{FEATURE_BYTES, PREFIX_BYTES},
+    past::{Shown, Step, steps, unread, without_last},
+    prefixes::Prefixes,
 };
 
 /// The tokenizer's file beside the weights, as published.
@@ -46,6 +54,10 @@ pub struct LoadOptions {
     pub context: Option<usize>,
     /// How keys and values are stored.
     pub kv: KvType,
+    /// Bytes of features kept of pictures seen before; 0 keeps none.
+    pub feature_bytes: usize,
+    /// Bytes of keys and values kept for conversations that begin alike; 0 keeps none.
+    pub prefix_bytes: usize,
 }
 
 impl Default for LoadOptions {
@@ -56,6 +68,8 @@ impl Default for LoadOptions {
             tokenizer: None,
             context: None,
             kv: KvType::default(),
+            feature_bytes: FEATURE_BYTES,
+            prefix_bytes: PREFIX_BYTES,
         }
     }
 }
@@ -67,6 +81,10 @@ pub struct Engine {
     special: SpecialIds,
     context: usize,
     kv: KvType,
+    /// Tells this model, held in this precision, from all others.
+    pub(crate) fingerprint: Digest,
+    features: Features,
+    prefixes: Prefixes,
 }
 
 impl Engine {
@@ -85,8 +103,18 @@ impl Engine {
         }
         let special = SpecialIds::of(&tokenizer)?;
         let context = context(&config, options.context)?;
+        let fingerprint = fingerprint(&config, &checkpoint, options)?;
         let model = XComposer::load(config, &checkpoint, options.keep, options.arithmetic)?;
-        Ok(Self { model, tokenizer, special, context, kv: options.kv })
+        Ok(Self {
+            model,
+            tokenizer,
+            special,
+            context,
+            kv: options.kv,
+            fingerprint,
+            features: Features::new(options.feature_bytes),
+            prefixes: Prefixes::new(options.prefix_bytes),
+        })
     }
 
     /// The model.
@@ -118,7 +146,8 @@ impl Engine {
         }
     }
 
-    /// Answers a request as a stream of events. All checks are made before the first.
+    /// Answers a request as a stream of events. All checks are made before the first. What another
+    /// conversation has read of its beginning is not read again.
     ///
     /// # Errors
     /// When an option is out of range, a picture does not fit, or the prompt is too long.
@@ -150,10 +179,10 @@ impl Engine {
         self.begin(request, Held::Lent(past))
     }
 
-    fn begin<'a>(&'a self, request: &Request, past: Held<'a>) -> Result<Answering<'a>, Error> {
+    fn begin<'a>(&'a self, request: &Request, mut past: Held<'a>) -> Result<Answering<'a>, Error> {
         request.check()?;
-        let shown = self.prepare(request)?;
-        let tokens: Vec<usize> = shown.iter().map(|(_, tokens)| *tokens).collect();
+        let shown = self.shown(request)?;
+        let tokens: Vec<usize> = shown.iter().map(|picture| picture.rows).collect();
         let prompt = self.layout(request)?;
         let prompt_positions = prompt.positions(&tokens)?;
         if prompt_positions >= self.context {
@@ -166,6 +195,8 @@ impl Engine {
             });
         }
         let room = self.context - prompt_positions;
+        let read = self.resume(past.get(), steps(&prompt, &shown), prompt_positions);
+        let (unread, unseen) = unread(&prompt, &shown, read);
         Ok(Answering::new(
             self,
             past,
@@ -174,13 +205,61 @@ impl Engine {
                 spacing: request.spacing,
                 penalty: request.repetition_penalty,
                 image_positions: image_positions(&prompt, &tokens),
-                prompt,
-                shown,
+                said: history(&prompt, self.special.bos),
+                unread,
+                unseen,
                 prompt_positions,
                 words_max: request.max_new_tokens.min(room),
                 context_bound: room < request.max_new_tokens,
             },
         ))
+    }
+
+    /// Brings a past to where a prompt can go on: its own beginning, or another conversation's where
+    /// that has more in common. Returns how many of the prompt's steps are read already.
+    fn resume(&self, past: &mut Past, steps: Vec<Step>, positions: usize) -> usize {
+        if self.unstretched(positions) {
+            let known = without_last(&steps);
+            if let Some(better) = self.prefixes.best(known, past.common(known).1) {
+                *past = better;
+            }
+        }
+        past.keep(steps)
+    }
+
+    /// Whether positions of a sequence of this length are rotated as those of any shorter one. Beyond
+    /// the trained length dynamic scaling turns them by the length, so that other conversations' keys
+    /// are not its own.
+    fn unstretched(&self, positions: usize) -> bool {
+        let language = &self.model.config().language;
+        language.rope_dynamic_factor.is_none() || positions <= language.positions_max
+    }
+
+    /// Keeps what was read for other conversations that begin alike.
+    pub(crate) fn remember(&self, past: &Past) {
+        if self.unstretched(past.positions()) {
+            self.prefixes.add(past, past.bytes());
+        }
+    }
+
+    /// A picture's features, (tokens, hidden), and whether they were known.
+    pub(crate) fn see(
+        &self,
+        picture: &Shown,
+        observe: &mut Observer,
+    ) -> Result<(Tensor, bool), Error> {
+        if let Some(features) = self.features.get(&picture.digest) {
+            return Ok((features, true));
+        }
+        let features = self.model.see(&picture.pixels, observe)?;
+        self.features.add(picture.digest, &features);
+        Ok((features, false))
+    }
+
+    /// The request's pictures, with what they are known by.
+    fn shown(&self, request: &Request) -> Result<Vec<Shown>, Error> {
+        let prepared = self.prepare(request)?.into_iter();
+        Ok(prepared.map(|(pixels, rows)| Shown { digest: digest(&pixels), pixels, rows }).collect())
     }
 
     /// The request's turns as segments, by the family's rules.
@@ -278,4 +357,23 @@ fn context(config: &ModelConfig, asked: Option<usize>) -> Result<usize, Error> {
             found: asked.to_string(),
         }),
     }
+}
+
+/// Bytes of each tensor that tell a model from another of the same shapes.
+const SAMPLE_BYTES: usize = 64;
+
+/// Stands for the configuration, the tensors with the first of their numbers, the precision and the arithmetic.
+fn fingerprint(
+    config: &ModelConfig,
+    checkpoint: &Checkpoint,
+    options: &LoadOptions,
+) -> Result<Digest, Error> {
+    let mut hash = Sha256::new();
+    hash.update(format!("{config:?} {:?} {:?}", options.keep, options.arithmetic));
+    for name in checkpoint.names() {
+        let shape = checkpoint.info(name).map(|info| (info.dtype, &info.shape));
+        hash.update(format!("{name} {shape:?}"));
+        hash.update(checkpoint.sample(name, SAMPLE_BYTES)?);
+    }
+    Ok(hash.finalize().into())
 }

@@ -45,6 +45,9 @@ pub enum Error {
         /// What else may help.
         hint: &'static str,
     },
+    /// A past that was written to a file does not fit or is damaged.
+    #[error("what was kept of the model's reading: {0}")]
+    Past(String),
     /// An option outside its range.
     #[error("{option}: expected {expected}, found {found}")]
     Option {

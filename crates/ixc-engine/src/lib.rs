@@ -2,6 +2,8 @@
 //!
 //! *Load* ([`engine::Engine::load`]) → *see* each picture → *read* the prompt in chunks → *speak* word
 //! by word ([`generate`], [`sample`]) or search ([`beam`]) → text in whole characters ([`answer`]).
+//! What was seen and read stays for the next request: of a conversation in its [`past`], of all others
+//! in the engine, bounded in bytes.
 //!
 //! ```no_run
 //! use ixc_engine::{Engine, Event, LoadOptions, Request};
@@ -24,11 +26,15 @@ pub mod answer;
 pub mod beam;
 pub mod engine;
 pub mod error;
+mod features;
 pub mod generate;
 pub mod limits;
 pub mod past;
+mod prefixes;
+mod recent;
 pub mod request;
 pub mod sample;
+mod saved;
 
 pub use answer::{Answer, Answering, Event, Finish, Timings};
 pub use engine::{Engine, LoadOptions};

@@ -9,3 +9,11 @@ pub const BEAMS_MAX: usize = 32;
 
 /// Pictures in one request: at 1225 positions each, more do not fit the longest published context.
 pub const IMAGES_MAX: usize = 64;
+
+/// Bytes of features of pictures seen before that an engine keeps: at 7B a picture of 1225 positions
+/// has 20 MB, one of 4KHD up to 130 MB, so that some are always there.
+pub const FEATURE_BYTES: usize = 256 << 20;
+
+/// Bytes of keys and values that an engine keeps of what other conversations have read: at 7B some
+/// prompts with a picture each, and no more than a few percent of its weights.
+pub const PREFIX_BYTES: usize = 1 << 30;

@@ -16,10 +16,9 @@ use ixc_input::{
 };
 use ixc_model::{init::Like, stage::unobserved};
 
+/// An engine for which every request is the first.
 fn engine() -> Engine {
-    let folder = tempfile::tempdir().unwrap();
-    common::write(folder.path());
-    Engine::load(folder.path(), &LoadOptions::default()).unwrap()
+    common::engine(&LoadOptions { feature_bytes: 0, prefix_bytes: 0, ..LoadOptions::default() })
 }
 
 fn request(text: &str, decoding: Decoding) -> Request {

@@ -38,7 +38,7 @@ pub(crate) fn tell(
     });
     for event in events.by_ref() {
         match event.map_err(refusal)? {
-            Event::Seen { image, of } if image + 1 < of => {
+            Event::Seen { image, of, .. } if image + 1 < of => {
                 working.say(format!("looking at picture {} of {of}", image + 2));
             }
             Event::Seen { .. } => working.say(format!("reading {positions} positions")),

@@ -40,19 +40,22 @@ pub(crate) struct Chat<'a> {
 }
 
 impl<'a> Chat<'a> {
-    /// A conversation that goes on from `talk`; `seed` is the next answer's.
+    /// A conversation that goes on from `talk`, of which the model has read `past`; `seed` is the next
+    /// answer's.
     pub(crate) fn new(
         loaded: &'a Loaded,
         options: &'a AnswerArgs,
         orientation: Orientation,
         talk: Talk,
+        past: Past,
         seed: u64,
     ) -> Self {
-        Self { past: loaded.engine.past(), loaded, options, orientation, talk, seed }
+        Self { past, loaded, options, orientation, talk, seed }
     }
 
-    /// Converses until the user leaves; `first` is asked before the first line is read.
-    pub(crate) fn converse(mut self, first: Option<Question>) -> Result<(), Failure> {
+    /// Converses until the user leaves; `first` is asked before the first line is read. Returns the
+    /// conversation, and what was read of it.
+    pub(crate) fn converse(mut self, first: Option<Question>) -> Result<(Talk, Past), Failure> {
         interrupt::watch();
         let mut lines = Lines::open()?;
         if lines.is_terminal() {
@@ -74,12 +77,12 @@ impl<'a> Chat<'a> {
         loop {
             match lines.next()? {
                 Line::Text(text) => match slash::parse(&text) {
-                    Ok(Order::Leave) => return Ok(()),
+                    Ok(Order::Leave) => return Ok((self.talk, self.past)),
                     Ok(order) => self.report(|chat| chat.obey(order))?,
                     Err(message) => output::note(&message),
                 },
                 Line::Cleared => {}
-                Line::End => return Ok(()),
+                Line::End => return Ok((self.talk, self.past)),
             }
         }
     }

@@ -21,6 +21,7 @@ mod options;
 mod output;
 mod picture;
 mod progress;
+mod session;
 mod style;
 mod table;
 mod talk;

@@ -176,6 +176,7 @@ impl ModelArgs {
             tokenizer: self.tokenizer.clone(),
             context,
             kv: self.kv.kind(),
+            ..LoadOptions::default()
         };
         Engine::load(path, &options).map_err(|error| refusal(error, path))
     }

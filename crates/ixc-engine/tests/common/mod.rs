@@ -1,14 +1,22 @@
 //! A complete small model with the real tokenizer, random weights: enough to be asked anything.
 
-#![allow(unreachable_pub)] // shared by the test binaries beside it
+#![allow(unreachable_pub, dead_code)] // shared by the test binaries beside it, each using a part
 
 use std::{ops::ControlFlow, path::Path};
 
+use ixc_engine::{Engine, LoadOptions};
 use ixc_model::{
     ModelConfig,
     init::{self, Like},
 };
 use ixc_nn::weights::StoredType;
+
+/// The tiny model, loaded with these options.
+pub fn engine(options: &LoadOptions) -> Engine {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path());
+    Engine::load(folder.path(), options).unwrap()
+}
 
 /// Writes the tiny model into a folder.
 pub fn write(folder: &Path) {
@@ -17,8 +25,13 @@ pub fn write(folder: &Path) {
 
 /// Writes a random model of any configuration into a folder, with the real tokenizer.
 pub fn write_as(config: &ModelConfig, folder: &Path) {
+    write_seeded(config, 3, folder);
+}
+
+/// As [`write_as`], with other random weights.
+pub fn write_seeded(config: &ModelConfig, seed: u64, folder: &Path) {
     let tokenizer = ixc_goldens::fixtures().join("tokenizer/tokenizer.model");
-    init::write(config, StoredType::Bf16, 3, Some(&tokenizer), folder, &mut |_, _| {
+    init::write(config, StoredType::Bf16, seed, Some(&tokenizer), folder, &mut |_, _| {
         ControlFlow::Continue(())
     })
     .unwrap();

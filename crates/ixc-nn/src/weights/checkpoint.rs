@@ -194,6 +194,17 @@ impl Checkpoint {
         Ok(self.stored_buffer(self.stored(name)?))
     }
 
+    /// The first bytes that a file stores for a tensor, at most so many: enough to tell checkpoints of
+    /// the same shapes apart without reading them.
+    ///
+    /// # Errors
+    /// When there is no tensor of that name.
+    pub fn sample(&self, name: &str, bytes: usize) -> Result<&[u8], Error> {
+        let Stored { info, start, .. } = self.stored(name)?;
+        let stored = &self.maps[info.file].bytes()[*start..];
+        Ok(&stored[..stored.len().min(info.bytes).min(bytes)])
+    }
+
     pub(super) fn stored(&self, name: &str) -> Result<&Stored, Error> {
         self.tensors.get(name).ok_or_else(|| Error::MissingTensor {
             tensor: name.into(),

@@ -9,7 +9,7 @@ use std::{
 };
 
 use clap::Args;
-use ixc_engine::{Answer, Finish};
+use ixc_engine::{Answer, Finish, Past};
 use ixc_input::{image::Orientation, limits::MAX_PROMPT_BYTES, prepare::Geometry};
 use serde::Serialize;
 
@@ -21,6 +21,7 @@ use crate::{
     model::{Loaded, ModelArgs},
     options::AnswerArgs,
     output, picture,
+    session::Session,
     table::milliseconds,
     talk::{Instruction, Question, Talk, saved},
 };
@@ -33,6 +34,8 @@ Examples:
   ixc run -i form.png --greedy --json \"Read the address.\" | jq -r .text
   ixc run                                a conversation, with -m or IXC_MODEL
   ixc run --load talk.json               the conversation that /save wrote, continued
+  ixc run --session s.ixs -i photo.jpg \"What is this?\"
+  ixc run --session s.ixs \"And its colour?\"   goes on, and reads only what is new
 
 Pictures go where <ImageHere> stands in PROMPT, one for each --image, or before the question when it \
 stands nowhere. Piped text comes behind PROMPT and is only text: whatever it says, it places no \
@@ -65,6 +68,14 @@ pub(crate) struct RunArgs {
     /// Go on with a conversation that /save wrote
     #[arg(long, value_name = "FILE", help_heading = "Conversation")]
     load: Option<PathBuf>,
+    /// Go on with the conversation in FILE, and keep it there afterwards
+    ///
+    /// FILE holds the conversation and what the model has read of it (its keys and values, some 0.1 MB
+    /// for each position at 7B), so that the next run neither looks at its pictures nor reads them
+    /// again. It is made if it is not there. Pictures stay where they are and must not change; the
+    /// model must be the same, held in the same precision.
+    #[arg(long, value_name = "FILE", help_heading = "Conversation", conflicts_with = "load")]
+    session: Option<PathBuf>,
     /// Converse even where input or output is no terminal; each line is a question or an order
     #[arg(long, help_heading = "Conversation")]
     interactive: bool,
@@ -74,8 +85,8 @@ pub(crate) struct RunArgs {
     /// Print one JSON object on one line: text, token_ids, finish_reason, token counts, timings, seed, model
     ///
     /// finish_reason is `stop` (the model ended its answer, with the token `stop`), `length`
-    /// (--max-new-tokens) or `context` (nothing more fits). prompt_tokens counts image_tokens too.
-    /// Timings are in milliseconds.
+    /// (--max-new-tokens) or `context` (nothing more fits). prompt_tokens counts image_tokens too, and
+    /// reused_tokens, which were known from --session and not read again. Timings are in milliseconds.
     #[arg(long, conflicts_with = "interactive")]
     json: bool,
 }
@@ -90,7 +101,7 @@ enum Mode {
 pub(crate) fn run(args: RunArgs) -> Result<(), Failure> {
     args.answer.check()?;
     let mode = mode(&args)?;
-    let mut talk = talk(&args)?;
+    let (mut talk, mut session) = talk(&args)?;
     let seed = args.answer.first_seed();
     if let Mode::Once(question) | Mode::Conversation(Some(question)) = &mode {
         talk.ask(question)?;
@@ -101,29 +112,44 @@ pub(crate) fn run(args: RunArgs) -> Result<(), Failure> {
 
     let loaded = args.model.load()?;
     check_tiles(&args, &loaded)?;
-    match mode {
-        Mode::Once(_) => once(&args, &loaded, &talk, seed),
+    let past = match &mut session {
+        Some(session) => session.past(&loaded.engine)?,
+        None => loaded.engine.past(),
+    };
+    let (talk, mut past) = match mode {
+        Mode::Once(_) => once(&args, &loaded, talk, past, seed)?,
         Mode::Conversation(first) => {
             talk.take_back();
             let (options, orientation) = (&args.answer, orientation(&args));
-            Chat::new(&loaded, options, orientation, talk, seed).converse(first)
+            Chat::new(&loaded, options, orientation, talk, past, seed).converse(first)?
         }
+    };
+    match session {
+        Some(session) => session.save(&talk, &loaded.engine, &mut past),
+        None => Ok(()),
     }
 }
 
-/// One answer.
-fn once(args: &RunArgs, loaded: &Loaded, talk: &Talk, seed: u64) -> Result<(), Failure> {
+/// One answer. Returns the conversation with it, and what was read.
+fn once(
+    args: &RunArgs,
+    loaded: &Loaded,
+    mut talk: Talk,
+    mut past: Past,
+    seed: u64,
+) -> Result<(Talk, Past), Failure> {
     let mut request = talk.request(&loaded.engine.instruction());
     args.answer.apply(&mut request, seed);
     let mut sink = |piece: &str| if args.json { Ok(()) } else { output::print(piece) };
-    let mut past = loaded.engine.past();
     let told = answer::tell(&loaded.engine, &request, &mut past, &mut sink, &|| false)?;
-    match told.answer {
+    match &told.answer {
         Some(answer) if args.json => {
-            output::print_json_line(&report(&answer, loaded, args.answer.draws().then_some(seed)))
+            output::print_json_line(&report(answer, loaded, args.answer.draws().then_some(seed)))
         }
         _ => output::print("\n"),
-    }
+    }?;
+    talk.answer(&told.text);
+    Ok((talk, past))
 }
 
 /// The answer as JSON, in this order.
@@ -135,6 +161,7 @@ struct Report<'a> {
     stop: Option<u32>,
     prompt_tokens: usize,
     image_tokens: usize,
+    reused_tokens: usize,
     new_tokens: usize,
     timings_ms: Timings,
     seed: Option<u64>,
@@ -160,6 +187,7 @@ fn report<'a>(answer: &'a Answer, loaded: &Loaded, seed: Option<u64>) -> Report<
         stop: answer.stop,
         prompt_tokens: answer.prompt_positions,
         image_tokens: answer.image_positions,
+        reused_tokens: answer.reused_positions,
         new_tokens: answer.ids.len(),
         timings_ms: Timings {
             load: milliseconds(loaded.time),
@@ -236,11 +264,15 @@ fn piped(at_terminal: bool) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// The conversation to begin with: loaded or new, with the pictures of the first question.
-fn talk(args: &RunArgs) -> Result<Talk, Failure> {
-    let mut talk = match &args.load {
-        Some(path) => saved::read(path, orientation(args))?,
-        None => Talk::new(Instruction::Published),
+/// The conversation to begin with: loaded, a session's, or new, with the pictures of the first question.
+fn talk(args: &RunArgs) -> Result<(Talk, Option<Session>), Failure> {
+    let (mut talk, session) = match (&args.load, &args.session) {
+        (Some(path), _) => (saved::read(path, orientation(args))?, None),
+        (None, Some(path)) => {
+            let (session, talk) = Session::open(path, orientation(args))?;
+            (talk, Some(session))
+        }
+        (None, None) => (Talk::new(Instruction::Published), None),
     };
     if let Some(text) = &args.system {
         talk.instruction = Instruction::Own(text.clone());
@@ -250,7 +282,7 @@ fn talk(args: &RunArgs) -> Result<Talk, Failure> {
     for path in &args.image {
         talk.attach(picture::open(path, orientation(args))?);
     }
-    Ok(talk)
+    Ok((talk, session))
 }
 
 fn orientation(args: &RunArgs) -> Orientation {

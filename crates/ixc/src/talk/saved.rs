@@ -3,10 +3,13 @@
 //! Form: `{"format": "ixc-conversation-1", "messages": [{"role", "content": [{"type": "text", "text"} |
 //! {"type": "image", "path", "placed"}]}]}`. A system message holds the user's own instruction; without
 //! one the checkpoint's applies. Pictures stay where they are: the file names them, by absolute paths.
+//!
+//! A session, which `--session` writes, is the line `ixc-session-1`, the same JSON on one line, and what
+//! the model has read of it, as the engine writes it. `--load` reopens its conversation as well.
 
 use std::{
     fs::File,
-    io::Read,
+    io::{self, BufRead, BufReader, BufWriter, Read, Write},
     path::{Path, PathBuf},
 };
 
@@ -16,12 +19,16 @@ use ixc_input::{
     limits::MAX_PROMPT_BYTES,
 };
 use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
 
 use super::{Instruction, Talk};
 use crate::{exit::Failure, picture};
 
 /// Says what the file is, and which version of it.
 const FORMAT: &str = "ixc-conversation-1";
+
+/// A session's first line.
+const SESSION: &[u8] = b"ixc-session-1\n";
 
 /// Bytes of a saved conversation: all its text, each character escaped at worst as six.
 const BYTES_MAX: u64 = 6 * MAX_PROMPT_BYTES as u64;
@@ -63,31 +70,91 @@ enum Piece {
 
 /// Writes a conversation. A file that is there already is replaced only if it is one of these.
 pub(crate) fn write(talk: &Talk, path: &Path) -> Result<(), Failure> {
-    let cannot = |error: std::io::Error| {
-        Failure::mistake(format!("cannot save {}: {error}", path.display()))
-    };
-    if path.exists() && parse(path).is_err() {
+    if path.exists() && open(path).is_err() {
         return Err(Failure::mistake(format!(
             "{} exists and is no saved conversation; choose another name",
             path.display()
         )));
     }
-    let mut text = serde_json::to_string_pretty(&saved(talk)?)
-        .map_err(|error| Failure::mistake(format!("cannot save {}: {error}", path.display())))?;
-    text.push('\n');
-    // Beside its place and then renamed: what was there stays whole until the new file is.
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".part");
-    let beside = path.with_file_name(name);
-    std::fs::write(&beside, text).map_err(cannot)?;
-    std::fs::rename(&beside, path).map_err(cannot)
+    let saved = saved(talk)?;
+    replace(path, |out| {
+        serde_json::to_writer_pretty(&mut *out, &saved)?;
+        out.write_all(b"\n")
+    })
+}
+
+/// Writes a session; `past` writes what the model has read.
+pub(crate) fn write_session(
+    talk: &Talk,
+    path: &Path,
+    past: impl FnOnce(&mut BufWriter<NamedTempFile>) -> io::Result<()>,
+) -> Result<(), Failure> {
+    let saved = saved(talk)?;
+    replace(path, |out| {
+        out.write_all(SESSION)?;
+        serde_json::to_writer(&mut *out, &saved)?;
+        out.write_all(b"\n")?;
+        past(out)
+    })
+}
+
+/// Writes a file beside its place and then gives it the name: what was there stays whole until the new
+/// file is.
+fn replace(
+    path: &Path,
+    fill: impl FnOnce(&mut BufWriter<NamedTempFile>) -> io::Result<()>,
+) -> Result<(), Failure> {
+    let mut out = BufWriter::new(beside(path)?);
+    fill(&mut out).map_err(|error| unsaved(path, error))?;
+    let file = out.into_inner().map_err(|error| unsaved(path, error.into_error()))?;
+    file.persist(path).map_err(|error| unsaved(path, error.error))?;
+    Ok(())
+}
+
+fn unsaved(path: &Path, error: io::Error) -> Failure {
+    Failure::mistake(format!("cannot save {}: {error}", path.display()))
+}
+
+/// A new file beside this one; gone when dropped.
+pub(crate) fn beside(path: &Path) -> Result<NamedTempFile, Failure> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".ixc-").suffix(".part");
+    #[cfg(unix)]
+    {
+        // As any new file: the user's mask decides, rather than "nobody but me".
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    let folder = folder.unwrap_or(Path::new("."));
+    builder.tempfile_in(folder).map_err(|error| unsaved(path, error))
 }
 
 /// Reads a conversation, and its pictures.
 pub(crate) fn read(path: &Path, orientation: Orientation) -> Result<Talk, Failure> {
-    let Saved { messages, .. } = parse(path)?;
+    talk(open(path)?.saved, path, orientation)
+}
+
+/// What a session's file holds behind the conversation: what the model has read of it.
+pub(crate) type Rest = BufReader<File>;
+
+/// Reads a session's conversation and its pictures; the rest of the file is still to be read.
+pub(crate) fn read_session(path: &Path, orientation: Orientation) -> Result<(Talk, Rest), Failure> {
+    let Opened { saved, rest } = open(path)?;
+    let rest = rest.ok_or_else(|| {
+        Failure::mistake(format!(
+            "{}: expected a session that --session wrote, found a conversation that /save wrote",
+            path.display()
+        ))
+        .with_hint("--load goes on with it; for --session choose another file")
+    })?;
+    Ok((talk(saved, path, orientation)?, rest))
+}
+
+/// The conversation that a file says, with its pictures.
+fn talk(saved: Saved, path: &Path, orientation: Orientation) -> Result<Talk, Failure> {
     let mut talk = Talk::new(Instruction::Published);
-    for (position, message) in messages.into_iter().enumerate() {
+    for (position, message) in saved.messages.into_iter().enumerate() {
         let wrong = |what: &str| {
             Failure::mistake(format!("{}: message {position}: {what}", path.display()))
         };
@@ -163,24 +230,41 @@ fn image(talk: &Talk, index: usize, placed: bool) -> Result<Piece, Failure> {
     Ok(Piece::Image { path, placed })
 }
 
-/// Reads the file alone.
-fn parse(path: &Path) -> Result<Saved, Failure> {
+/// A file of either kind.
+struct Opened {
+    saved: Saved,
+    /// What follows the conversation, in a session.
+    rest: Option<Rest>,
+}
+
+/// Reads the conversation alone.
+fn open(path: &Path) -> Result<Opened, Failure> {
     let wrong = |what: String| Failure::mistake(format!("{}: {what}", path.display()));
-    let mut text = String::new();
     let file = File::open(path).map_err(|error| wrong(error.to_string()))?;
-    file.take(BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| wrong(error.to_string()))?;
+    let mut file = BufReader::new(file);
+    let start = file.fill_buf().map_err(|error| wrong(error.to_string()))?;
+    let session = start.starts_with(SESSION);
+    if session {
+        file.consume(SESSION.len());
+    }
+    let mut text = Vec::new();
+    let mut part = file.by_ref().take(BYTES_MAX + 1);
+    let read =
+        if session { part.read_until(b'\n', &mut text) } else { part.read_to_end(&mut text) };
+    read.map_err(|error| wrong(error.to_string()))?;
     if text.len() as u64 > BYTES_MAX {
         return Err(wrong(format!(
             "expected a saved conversation, found more than {BYTES_MAX} bytes"
         )));
     }
-    let expected = format!("expected a conversation that /save wrote (format {FORMAT:?})");
-    let saved: Saved = serde_json::from_str(&text)
+    let expected =
+        format!("expected a conversation that /save or --session wrote (format {FORMAT:?})");
+    let saved: Saved = serde_json::from_slice(&text)
         .map_err(|error| wrong(format!("{expected}, found: {error}")))?;
     if saved.format != FORMAT {
         return Err(wrong(format!("{expected}, found format {:?}", saved.format)));
     }
-    Ok(saved)
+    Ok(Opened { saved, rest: session.then_some(file) })
 }
 
 #[cfg(test)]

@@ -12,5 +12,6 @@ mod hub;
 mod init;
 mod inspect;
 mod run;
+mod session;
 mod support;
 mod trace;
