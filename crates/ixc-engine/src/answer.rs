@@ -259,7 +259,7 @@ impl<'a> Answering<'a> {
                 let said = std::mem::take(&mut self.said);
                 let most = self.words_max;
                 let search =
-                    BeamSpeaker::new(cache, scores, said, beams, self.penalty, &stops, most)?;
+                    BeamSpeaker::new(cache, scores, said, beams, self.penalty, &stops, most);
                 State::Searching(Box::new(search))
             }
             (Some(scores), decoding) => {

@@ -16,7 +16,11 @@ use ixc_input::{
     tokenizer::Tokenizer,
 };
 use ixc_model::{Family, ModelConfig, XComposer};
-use ixc_nn::weights::{Checkpoint, Keep};
+use ixc_nn::{
+    Arithmetic,
+    cache::{KvCache, KvType},
+    weights::{Checkpoint, Keep},
+};
 
 use crate::{
     Error, Past, Request,
@@ -34,15 +38,25 @@ const V25_TILES_OF_SEVERAL: u32 = 6;
 pub struct LoadOptions {
     /// In which precision matrices stay in memory.
     pub keep: Keep,
+    /// What products are made of.
+    pub arithmetic: Arithmetic,
     /// A tokenizer elsewhere than beside the weights.
     pub tokenizer: Option<PathBuf>,
     /// Positions a prompt and its answer may take; the model's own limit if none.
     pub context: Option<usize>,
+    /// How keys and values are stored.
+    pub kv: KvType,
 }
 
 impl Default for LoadOptions {
     fn default() -> Self {
-        Self { keep: Keep::Stored, tokenizer: None, context: None }
+        Self {
+            keep: Keep::Stored,
+            arithmetic: Arithmetic::default(),
+            tokenizer: None,
+            context: None,
+            kv: KvType::default(),
+        }
     }
 }
 
@@ -52,6 +66,7 @@ pub struct Engine {
     tokenizer: Tokenizer,
     special: SpecialIds,
     context: usize,
+    kv: KvType,
 }
 
 impl Engine {
@@ -77,8 +92,8 @@ impl Engine {
         }
         let special = SpecialIds::of(&tokenizer)?;
         let context = context(&config, options.context)?;
-        let model = XComposer::load(config, &checkpoint, options.keep)?;
-        Ok(Self { model, tokenizer, special, context })
+        let model = XComposer::load(config, &checkpoint, options.keep, options.arithmetic)?;
+        Ok(Self { model, tokenizer, special, context, kv: options.kv })
     }
 
     /// The model.
@@ -118,9 +133,14 @@ impl Engine {
         self.begin(request, Held::Own(self.past()))
     }
 
+    /// An empty cache, stored as the options said.
+    pub fn cache(&self) -> KvCache {
+        self.model.cache(self.kv)
+    }
+
     /// The past of a conversation that has not begun.
     pub fn past(&self) -> Past {
-        Past::new(self.model.cache())
+        Past::new(self.cache())
     }
 
     /// As [`Engine::answer`], reusing what the conversation's `past` has in common with the request.

@@ -192,28 +192,24 @@ pub struct BeamSpeaker {
 }
 
 impl BeamSpeaker {
-    /// Starts from the scores after the prompt, for at most `most` words. `cache` holds the prompt; it
-    /// becomes what all beams share, each copying only its own words, and gains nothing itself.
-    ///
-    /// # Errors
-    /// When memory for a beam cannot be had.
+    /// Starts from the scores after the prompt, for at most `most` words. `cache` holds the prompt: all
+    /// beams share it, and it gains nothing itself.
     pub fn new(
-        cache: &mut KvCache,
+        cache: &KvCache,
         scores: Vec<f32>,
         said: Vec<u32>,
         beams: Beams,
         penalty: f32,
         stops: &[u32],
         most: usize,
-    ) -> Result<Self, Error> {
-        cache.freeze();
-        Ok(Self {
+    ) -> Self {
+        Self {
             search: Search::new(beams, penalty, said),
-            caches: vec![cache.fork()?],
+            caches: vec![cache.clone()],
             scores: vec![scores],
             stops: stops.to_vec(),
             steps_left: most,
-        })
+        }
     }
 
     /// Takes one step of the search; says whether there is another.
@@ -226,8 +222,7 @@ impl BeamSpeaker {
         if self.steps_left == 0 || self.search.is_done() || choices.is_empty() {
             return Ok(false);
         }
-        let caches = choices.iter().map(|choice| self.caches[choice.beam].fork());
-        self.caches = caches.collect::<Result<_, _>>()?;
+        self.caches = choices.iter().map(|choice| self.caches[choice.beam].clone()).collect();
         let ids: Vec<u32> = choices.iter().map(|choice| choice.id).collect();
         self.scores = advance(model, &ids, &mut self.caches)?;
         Ok(true)

@@ -118,6 +118,7 @@ fn unread(steps: &[Step]) -> (Prompt, Vec<Arc<Pixels>>) {
 #[cfg(test)]
 mod tests {
     use ixc_input::prepare::Grid;
+    use ixc_nn::cache::{CacheShape, KvType};
 
     use super::*;
 
@@ -131,7 +132,8 @@ mod tests {
     }
 
     fn past(prompt: &Prompt, shown: &[Shown]) -> Past {
-        let mut past = Past::new(KvCache::new(0));
+        let nothing = CacheShape { layers: 0, kv_heads: 1, width: 1, kind: KvType::F32 };
+        let mut past = Past::new(KvCache::new(nothing));
         past.keep(prompt, shown);
         past.cache.advance(prompt.positions(&[4, 4]).unwrap());
         past

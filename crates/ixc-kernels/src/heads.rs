@@ -74,25 +74,6 @@ pub fn rope_split(rows: &[f32], heads: Heads, angles: Angles) -> Split {
     split
 }
 
-/// Takes rows, (rows, heads · width), apart: (heads, rows, width).
-///
-/// # Panics
-/// When `x` is not of whole rows.
-pub fn split_heads(x: &[f32], heads: usize, width: usize) -> Vec<f32> {
-    let packed = heads * width;
-    assert!(packed > 0 && x.len().is_multiple_of(packed), "whole rows of {packed}");
-    let count = x.len() / packed;
-    let mut out = floats(x.len());
-    let target = Shared::new(&mut out);
-    by_rows(count, packed, |row| {
-        for (head, x) in x[row * packed..][..packed].chunks_exact(width).enumerate() {
-            // SAFETY: each head and row has a place of its own, and rows are given to one task each.
-            unsafe { target.part((head * count + row) * width, width) }.copy_from_slice(x);
-        }
-    });
-    out
-}
-
 /// Calls `work` with each row of `width` numbers, tasks taking several.
 fn by_rows(count: usize, width: usize, work: impl Fn(usize) + Sync) {
     let height = rows_of_part(width);

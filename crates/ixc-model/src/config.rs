@@ -3,7 +3,10 @@
 //! Deliberately absent: where the numbers come from; that is [`crate::read`].
 
 use ixc_input::prepare::Geometry;
-use ixc_nn::rope::Rope;
+use ixc_nn::{
+    cache::{CacheShape, KvType},
+    rope::Rope,
+};
 
 /// Edge of a vision patch in pixels: CLIP ViT-L/14.
 pub const PATCH: usize = ixc_input::prepare::PATCH as usize;
@@ -74,6 +77,11 @@ impl LanguageConfig {
     /// Width of one head.
     pub fn head_width(&self) -> usize {
         self.hidden / self.heads
+    }
+
+    /// What a cache holds for each position.
+    pub fn cache_shape(&self, kind: KvType) -> CacheShape {
+        CacheShape { layers: self.layers, kv_heads: self.kv_heads, width: self.head_width(), kind }
     }
 
     /// Outputs of the fused query, key and value layer.

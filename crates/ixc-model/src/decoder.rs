@@ -6,8 +6,9 @@
 
 use candle_core::Tensor;
 use ixc_nn::{
+    Arithmetic,
     activation::add,
-    attention::attention,
+    attention::{attention, attention_cached},
     cache::{KvCache, LayerCache},
     norm::RmsNorm,
     numbers::recycle,
@@ -43,6 +44,7 @@ struct Attention {
     wo: PLoraLinear,
     kv_heads: usize,
     group: usize,
+    arithmetic: Arithmetic,
 }
 
 /// One decoder block.
@@ -77,11 +79,6 @@ impl Decoder {
             norm: weights.rms_norm("norm", language.hidden, language.eps)?,
             rope: language.rope(),
         })
-    }
-
-    /// How many blocks, that is, how many layers a cache needs.
-    pub fn layers(&self) -> usize {
-        self.blocks.len()
     }
 
     /// Runs a batch of rows, (n, hidden) → (n, hidden), extending the sequences' caches.
@@ -128,6 +125,7 @@ impl Block {
                 wo: linear(1)?,
                 kv_heads: language.kv_heads,
                 group: language.heads / language.kv_heads,
+                arithmetic: weights.arithmetic(),
             },
             ffn_norm: weights.rms_norm("ffn_norm", language.hidden, language.eps)?,
             gate: linear(2)?,
@@ -177,16 +175,14 @@ impl Attention {
         tables: &RopeTables,
     ) -> Result<Tensor, Error> {
         let (q, k, v) = tables.split(rows, self.kv_heads, self.group)?; // (kv, g, t, d), (kv, t, d)
-        let segments = match cache {
+        let seen = match cache {
             Some(cache) => {
                 cache.append(&k, &v)?;
-                [k, v].into_iter().for_each(recycle);
-                cache.segments()?
+                attention_cached(&q, cache, self.arithmetic)?
             }
-            None => vec![(k, v)],
+            None => attention(&q, &k, &v, true, self.arithmetic)?,
         };
-        let seen = attention(&q, &segments, true)?;
-        recycle(q);
+        [q, k, v].into_iter().for_each(recycle);
         Ok(seen)
     }
 }

@@ -5,9 +5,9 @@
 
 use candle_core::{D, Tensor};
 use ixc_nn::{
+    Arithmetic,
     activation::{add, quick_gelu},
     attention::attention,
-    heads::split_heads,
     interpolate::bicubic,
     linear::Linear,
     norm::LayerNorm,
@@ -36,6 +36,7 @@ struct Block {
     fc1: Linear,
     fc2: Linear,
     heads: usize,
+    arithmetic: Arithmetic,
 }
 
 /// The tower.
@@ -120,6 +121,7 @@ impl Block {
             fc1: weights.linear_bias("mlp.fc1", width, inner)?,
             fc2: weights.linear_bias("mlp.fc2", inner, width)?,
             heads: config.heads(),
+            arithmetic: weights.arithmetic(),
         })
     }
 
@@ -137,15 +139,16 @@ impl Block {
     }
 
     fn attend(&self, x: &Tensor) -> Result<Tensor, Error> {
+        let (_, count, width) = x.dims3()?;
         let [q, k, v] = Linear::forward_three([&self.q, &self.k, &self.v], x)?; // (v, t, C) each
         let mut views = Vec::with_capacity(x.dim(0)?);
         for view in 0..x.dim(0)? {
-            let heads = |rows: &Tensor| split_heads(&rows.get(view)?, self.heads); // (heads, t, d)
-            let (q, k, v) = (heads(&q)?.unsqueeze(1)?, heads(&k)?, heads(&v)?);
-            let segments = [(k, v)];
-            views.push(attention(&q, &segments, false)?); // (t, C)
-            let [(k, v)] = segments;
-            [q, k, v].into_iter().for_each(recycle);
+            let heads = |rows: &Tensor| -> Result<Tensor, Error> {
+                let rows = rows.get(view)?.reshape((count, self.heads, width / self.heads))?;
+                Ok(rows.transpose(0, 1)?) // (heads, t, d)
+            };
+            let q = heads(&q)?.unsqueeze(1)?; // (heads, 1, t, d)
+            views.push(attention(&q, &heads(&k)?, &heads(&v)?, false, self.arithmetic)?); // (t, C)
         }
         [q, k, v].into_iter().for_each(recycle);
         let seen = Tensor::stack(&views, 0)?; // (v, t, C)

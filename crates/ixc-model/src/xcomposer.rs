@@ -13,7 +13,7 @@ use ixc_input::{
 use ixc_nn::{
     Arithmetic,
     activation::gelu,
-    cache::KvCache,
+    cache::{KvCache, KvType},
     embedding::Embedding,
     linear::Linear,
     plora::ImageRows,
@@ -83,9 +83,9 @@ impl XComposer {
         &self.config
     }
 
-    /// An empty cache for one sequence.
-    pub fn cache(&self) -> KvCache {
-        KvCache::new(self.decoder.layers())
+    /// An empty cache for one sequence, its numbers stored so.
+    pub fn cache(&self, kind: KvType) -> KvCache {
+        KvCache::new(self.config.language.cache_shape(kind))
     }
 
     /// Looks at one picture: its image rows, (tokens, hidden).

@@ -20,7 +20,7 @@ use ixc_model::{
 };
 use ixc_nn::{
     Arithmetic,
-    cache::KvCache,
+    cache::{KvCache, KvType},
     plora::ImageRows,
     weights::{Checkpoint, Keep, SHARD_BYTES, ShardWriter, StoredType, TensorPlan},
 };
@@ -147,7 +147,7 @@ fn prefill_in_chunks_equals_whole() {
             let Spliced { embeddings, images } = spliced(&model, &prompt);
             let expected = whole(&model, &embeddings, &images);
             for chunk in [1, 2, 5, 16, 1000] {
-                let mut cache = model.cache();
+                let mut cache = model.cache(KvType::F32);
                 let mut found = Vec::new();
                 for start in (0..rows(&embeddings)).step_by(chunk) {
                     let count = chunk.min(rows(&embeddings) - start);
@@ -169,14 +169,13 @@ fn cached_decoding_equals_uncached() {
         let model = load(&config, StoredType::F32, Keep::Stored);
         for prompt in prompts() {
             let Spliced { embeddings, images } = spliced(&model, &prompt);
-            let mut cache = model.cache();
+            let mut cache = model.cache(KvType::F32);
             cached(&model, &embeddings, &images, &mut cache);
             let mut all = embeddings;
             for (step, id) in [3u32, 150, 3, 42, 199].into_iter().enumerate() {
-                // Frozen prefixes, forks and cut-off tails must not be felt.
+                // Copies and cut-off ends must not be felt.
                 if step == 2 {
-                    cache.freeze();
-                    cache = cache.fork().unwrap();
+                    cache = cache.clone();
                 }
                 if step == 3 {
                     let before = cache.len();
@@ -200,15 +199,15 @@ fn cached_decoding_equals_uncached() {
 }
 
 #[test]
-fn a_fork_does_not_disturb_its_origin() {
+fn a_copy_does_not_disturb_its_origin() {
     let model = load(&config(4, 2, 8, false), StoredType::F32, Keep::Stored);
     let Spliced { embeddings, images } = spliced(&model, &prompts()[1]);
-    let mut origin = model.cache();
+    let mut origin = model.cache(KvType::F32);
     cached(&model, &embeddings, &images, &mut origin);
     let word = |id: u32| model.embed(&[id]).unwrap();
     let none = ImageRows::default();
-    let mut fork = origin.fork().unwrap();
-    cached(&model, &word(11), &none, &mut fork);
+    let mut copy = origin.clone();
+    cached(&model, &word(11), &none, &mut copy);
     let found = cached(&model, &word(12), &none, &mut origin);
     let all = Tensor::cat(&[&embeddings, &word(12)], 0).unwrap();
     let last = whole(&model, &all, &images).narrow(0, rows(&all) - 1, 1).unwrap();
@@ -229,7 +228,7 @@ fn a_batch_equals_its_members() {
             start += rows(&member.embeddings);
         }
         let parts: Vec<&Tensor> = members.iter().map(|member| &member.embeddings).collect();
-        let mut caches: Vec<KvCache> = members.iter().map(|_| model.cache()).collect();
+        let mut caches: Vec<KvCache> = members.iter().map(|_| model.cache(KvType::F32)).collect();
         let run = |x: &Tensor, images: &ImageRows, lengths: &[usize], caches: &mut [KvCache]| {
             let mut batch: Vec<Sequence> = caches
                 .iter_mut()

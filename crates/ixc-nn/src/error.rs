@@ -205,6 +205,12 @@ pub enum Error {
         /// What was expected and what was found.
         reason: String,
     },
+    /// Saved keys and values that cannot be restored.
+    #[error("saved keys and values cannot be used: {reason}")]
+    SavedCache {
+        /// What was expected and what was found.
+        reason: String,
+    },
     /// A folder that already holds weights.
     #[error("{}: the folder already holds {found:?}: choose an empty one, or remove the old checkpoint first", dir.display())]
     Occupied {

@@ -8,7 +8,6 @@ pub mod attention;
 pub mod cache;
 pub mod embedding;
 pub mod error;
-pub mod heads;
 pub mod interpolate;
 pub mod limits;
 pub mod linear;

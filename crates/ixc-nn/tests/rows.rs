@@ -5,7 +5,6 @@ use candle_core::{DType, Device, Tensor};
 use ixc_nn::{
     Arithmetic, Buffer, Matrix,
     activation::{add, gelu, quick_gelu},
-    heads::split_heads,
     linear::Linear,
     norm::{LayerNorm, RmsNorm},
     numbers::recycle,
@@ -73,14 +72,6 @@ fn three_layers_over_the_same_rows_equal_each_alone() {
         assert_eq!((found.dims(), values(found)), (alone.dims(), values(&alone)));
     }
     assert!(Linear::forward_three([&a, &b, &layer(5, 23, 1.0)], &x).is_err());
-}
-
-#[test]
-fn heads_come_behind_one_another() {
-    let x = rows(7, 24);
-    let expected = x.reshape((7, 3, 8)).unwrap().transpose(0, 1).unwrap();
-    assert_close(&split_heads(&x, 3).unwrap(), &expected.contiguous().unwrap());
-    assert!(split_heads(&x, 5).is_err());
 }
 
 #[test]

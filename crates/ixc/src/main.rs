@@ -14,6 +14,7 @@ mod exit;
 mod inspect;
 mod interrupt;
 mod machine;
+mod memory;
 mod model;
 mod options;
 mod output;

@@ -5,19 +5,24 @@
 //! adapters that are left out) is said before it.
 
 use std::{
+    io::{IsTerminal, stderr},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 use clap::{Args, ValueEnum};
-use ixc_engine::{Engine, LoadOptions};
+use ixc_engine::{Engine, LoadOptions, engine::model_folder};
 use ixc_hub::Reference;
-use ixc_nn::weights::{Checkpoint, Keep};
+use ixc_model::{ModelConfig, config::LanguageConfig};
+use ixc_nn::{
+    cache::KvType,
+    weights::{Checkpoint, Keep},
+};
 
 use crate::{
     environment,
     exit::{Exit, Failure},
-    machine, output,
+    machine, memory, output,
     progress::Working,
     table::bytes,
 };
@@ -38,9 +43,15 @@ pub(crate) struct ModelArgs {
     /// halve a checkpoint in float32; `f32` doubles one of 16 bits and gains no accuracy by it.
     #[arg(long, value_name = "TYPE", default_value = "stored")]
     dtype: Dtype,
-    /// Positions that prompt and answer may take together [default: the model's own limit]
+    /// Positions that prompt and answer may take together [default: the model's own limit, or what half
+    /// of the available memory holds]
     #[arg(long, value_name = "N")]
     context: Option<usize>,
+    /// Store keys and values of the context in this precision
+    ///
+    /// `q8` takes half of `f16`, for a small loss of accuracy; `f32` takes twice as much.
+    #[arg(long, value_name = "TYPE", default_value = "f16")]
+    kv: Kv,
     /// The tokenizer, where it is not tokenizer.model beside the weights
     #[arg(long, value_name = "FILE")]
     tokenizer: Option<PathBuf>,
@@ -70,6 +81,27 @@ impl Dtype {
     }
 }
 
+/// A precision that keys and values are stored in.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Kv {
+    /// float16
+    F16,
+    /// 8-bit integers with a scale for each position and head
+    Q8,
+    /// float32
+    F32,
+}
+
+impl Kv {
+    fn kind(self) -> KvType {
+        match self {
+            Self::F16 => KvType::F16,
+            Self::Q8 => KvType::Q8,
+            Self::F32 => KvType::F32,
+        }
+    }
+}
+
 /// A model in memory.
 pub(crate) struct Loaded {
     /// What answers.
@@ -89,12 +121,18 @@ impl ModelArgs {
     /// Loads the model.
     pub(crate) fn load(&self) -> Result<Loaded, Failure> {
         let path = self.locate()?;
-        let keep = self.dtype.keep();
-        if let Some(advice) = advice(&path, keep) {
-            output::warn(&advice);
+        let (keep, kv) = (self.dtype.keep(), self.kv.kind());
+        let mut context = self.context;
+        // A checkpoint that cannot be opened is refused by the loader, with the reason.
+        if let Ok(checkpoint) = Checkpoint::open(&path) {
+            if let Some(advice) = advice(&checkpoint, keep) {
+                output::warn(&advice);
+            }
+            if let Ok(config) = ModelConfig::read(model_folder(&path), &checkpoint) {
+                context = self.context(&config.language)?;
+            }
         }
-        let options =
-            LoadOptions { keep, tokenizer: self.tokenizer.clone(), context: self.context };
+        let options = LoadOptions { keep, tokenizer: self.tokenizer.clone(), context, kv };
         let working = Working::start(format!("loading {}", path.display()));
         let started = Instant::now();
         let engine = Engine::load(&path, &options).map_err(|error| refusal(error, &path))?;
@@ -109,6 +147,19 @@ impl ModelArgs {
             ));
         }
         Ok(Loaded { engine, path, time })
+    }
+
+    /// How many positions to load for; says what they take.
+    fn context(&self, config: &LanguageConfig) -> Result<Option<usize>, Failure> {
+        let shape = config.cache_shape(self.kv.kind());
+        let plan = memory::plan(&shape, config.positions_max, self.context, machine::available())?;
+        if let Some(warning) = &plan.warning {
+            output::warn(warning);
+        }
+        if stderr().is_terminal() {
+            output::note(&plan.line);
+        }
+        Ok(plan.context)
     }
 }
 
@@ -159,12 +210,10 @@ pub(crate) fn weights_in_memory(checkpoint: &Checkpoint, keep: Keep) -> u64 {
 }
 
 /// What to say before loading a model that this machine's memory does not hold.
-fn advice(path: &Path, keep: Keep) -> Option<String> {
-    // A checkpoint that cannot be opened is refused by the loader, with the reason.
-    let checkpoint = Checkpoint::open(path).ok()?;
+fn advice(checkpoint: &Checkpoint, keep: Keep) -> Option<String> {
     let memory = machine::memory()?;
-    let needed = weights_in_memory(&checkpoint, keep);
-    judge(needed, weights_in_memory(&checkpoint, Keep::Bf16), memory)
+    let needed = weights_in_memory(checkpoint, keep);
+    judge(needed, weights_in_memory(checkpoint, Keep::Bf16), memory)
 }
 
 /// Compares what the weights need with what there is.

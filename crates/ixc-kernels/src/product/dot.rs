@@ -105,12 +105,14 @@ impl<'a> Form<'a> {
 pub(super) struct Row<'a> {
     /// Integers, filled up to whole groups.
     pub(super) values: &'a [i8],
+    /// As above, but of each 128 the third 32 come before the second.
+    pub(super) crossed: &'a [i8],
     /// A scale for each 256.
     pub(super) scales: &'a [f32],
     /// −(sum of four integers), for weights whose codes are stored with an offset.
     pub(super) fours: &'a [i32],
     /// Sums of 32 integers, for weights with a minimum.
-    pub(super) sums: &'a [i32],
+    pub(super) sums: &'a [i16],
 }
 
 impl Quantised {
@@ -118,6 +120,7 @@ impl Quantised {
         let padded = self.padded;
         Row {
             values: &self.values[row * padded..][..padded],
+            crossed: &self.crossed[row * padded..][..padded],
             scales: &self.scales[row * (padded / 256)..][..padded / 256],
             fours: &self.fours[row * (padded / 4)..][..padded / 4],
             sums: &self.sums[row * (padded / 32)..][..padded / 32],

@@ -24,6 +24,7 @@ pub(super) unsafe fn blocks<const R: usize>(
         let groups = weights.len().div_ceil(group);
         assert!(row.values.len() >= groups * 256 && row.scales.len() >= groups);
         assert!(row.fours.len() >= groups * 64 && row.sums.len() >= groups * 8);
+        assert!(row.crossed.len() >= groups * 256);
     }
     let (weights, rest) = weights.split_at(whole * group);
     // SAFETY: whole groups of weights, and rows as long as they (checked above).
@@ -47,6 +48,7 @@ pub(super) unsafe fn blocks<const R: usize>(
 fn behind<'a>(row: &Row<'a>, groups: usize) -> Row<'a> {
     Row {
         values: &row.values[groups * 256..],
+        crossed: &row.crossed[groups * 256..],
         scales: &row.scales[groups..],
         fours: &row.fours[groups * 64..],
         sums: &row.sums[groups * 8..],
@@ -63,78 +65,58 @@ unsafe fn at<T>(numbers: &[T], index: usize) -> __m512i {
     unsafe { _mm512_loadu_si512(numbers.as_ptr().add(index).cast()) }
 }
 
-/// Two stretches of 32 integers.
-///
-/// # Safety
-/// They lie within the row.
-#[target_feature(enable = "avx512f,avx2")]
-unsafe fn two(values: &[i8], first: usize, second: usize) -> __m512i {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let first = _mm256_loadu_si256(values.as_ptr().add(first).cast());
-        let second = _mm256_loadu_si256(values.as_ptr().add(second).cast());
-        _mm512_inserti64x4(_mm512_castsi256_si512(first), second, 1)
-    }
-}
-
-/// Q4K: 32 bytes hold 64 inputs, so a vector of low nibbles holds inputs 0..32 and 64..96 of its half.
+/// Q4K: 32 bytes hold 64 inputs, so a vector of low nibbles holds inputs 0..32 and 64..96 of its half, as
+/// [`Row::crossed`] has them. Products of 4 and 8 bits fit 16, and so do their sums of two, so the 6-bit
+/// scales are multiplied and summed by one instruction.
 ///
 /// # Safety
 /// Whole blocks, and rows as long as they.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
 unsafe fn q4_k<const R: usize>(weights: &[u8], rows: &[Row; R]) -> [f32; R] {
     let low = _mm512_set1_epi8(15);
-    let pick = |first: i32| {
-        let second = first + 2;
-        _mm512_set_epi32(
-            second, second, second, second, second, second, second, second, first, first, first,
-            first, first, first, first, first,
-        )
-    };
+    let pick =
+        |first: i16| _mm512_inserti64x4(_mm512_set1_epi16(first), _mm256_set1_epi16(first + 2), 1);
     let picks = [pick(0), pick(1), pick(4), pick(5)];
     let mut sums = [_mm512_setzero_ps(); R];
-    let mut minima_sums = [_mm256_setzero_ps(); R];
+    let mut minima_sums = [_mm_setzero_ps(); R];
     for (group, block) in weights.as_chunks::<144>().0.iter().enumerate() {
         let word = |at: usize| u32::from_le_bytes(block[at..at + 4].try_into().expect("4 bytes"));
         let d = _mm_cvtph_ps(_mm_cvtsi32_si128(word(0) as i32)); // d, dmin
-        let (d, dmin) = (_mm_cvtss_f32(d), _mm_cvtss_f32(_mm_shuffle_ps(d, d, 1)));
+        let dmin = _mm_shuffle_ps(d, d, 1);
         let (a, b, c) = (word(4), word(8), word(12));
         let both = |low: u32, high: u32| (u64::from(high) << 32 | u64::from(low)) as i64;
         let scales = both(a & 0x3F3F_3F3F, (c & 0x0F0F_0F0F) | ((a >> 6 & 0x0303_0303) << 4));
         let minima = both(b & 0x3F3F_3F3F, (c >> 4 & 0x0F0F_0F0F) | ((b >> 6 & 0x0303_0303) << 4));
-        let scales = _mm512_castsi256_si512(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(scales)));
-        let minima = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(minima));
-        let scales = picks.map(|pick| _mm512_permutexvar_epi32(pick, scales));
+        let scales = _mm512_castsi128_si512(_mm_cvtepu8_epi16(_mm_cvtsi64_si128(scales)));
+        let minima = _mm_cvtepu8_epi16(_mm_cvtsi64_si128(minima));
+        let scales = picks.map(|pick| _mm512_permutexvar_epi16(pick, scales));
         // SAFETY: bytes 16..144 of the block.
         let codes = unsafe { [at(&block[..], 16), at(&block[..], 80)] };
         let high = codes.map(|codes| _mm512_and_si512(_mm512_srli_epi16(codes, 4), low));
         let codes = codes.map(|codes| _mm512_and_si512(codes, low));
         for (row, (sum, minima_sum)) in rows.iter().zip(sums.iter_mut().zip(&mut minima_sums)) {
-            let zero = _mm512_setzero_si512();
-            let start = group * 256;
-            let mut total = zero;
-            for half in 0..2 {
-                let start = start + 128 * half;
+            let mut totals = [_mm512_setzero_si512(); 2];
+            for (half, total) in totals.iter_mut().enumerate() {
+                let start = group * 256 + 128 * half;
                 // SAFETY: rows are as long as the weights.
-                let (x, y) = unsafe {
-                    (two(row.values, start, start + 64), two(row.values, start + 32, start + 96))
-                };
-                let even = _mm512_dpbusd_epi32(zero, codes[half], x);
-                let odd = _mm512_dpbusd_epi32(zero, high[half], y);
-                let even = _mm512_mullo_epi32(even, scales[2 * half]);
-                let odd = _mm512_mullo_epi32(odd, scales[2 * half + 1]);
-                total = _mm512_add_epi32(total, _mm512_add_epi32(even, odd));
+                let (x, y) = unsafe { (at(row.crossed, start), at(row.crossed, start + 64)) };
+                let even = _mm512_maddubs_epi16(codes[half], x);
+                let odd = _mm512_maddubs_epi16(high[half], y);
+                *total = _mm512_dpwssd_epi32(*total, even, scales[2 * half]);
+                *total = _mm512_dpwssd_epi32(*total, odd, scales[2 * half + 1]);
             }
-            let scale = row.scales[group];
-            *sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(total), _mm512_set1_ps(d * scale), *sum);
+            let total = _mm512_cvtepi32_ps(_mm512_add_epi32(totals[0], totals[1]));
+            let scale = _mm_set1_ps(row.scales[group]);
+            let d = _mm512_broadcastss_ps(_mm_mul_ss(d, scale));
+            *sum = _mm512_fmadd_ps(total, d, *sum);
             // SAFETY: eight sums for each group.
-            let x = unsafe { _mm256_loadu_si256(row.sums.as_ptr().add(8 * group).cast()) };
-            let x = _mm256_cvtepi32_ps(_mm256_mullo_epi32(minima, x));
-            *minima_sum = _mm256_fmadd_ps(x, _mm256_set1_ps(dmin * scale), *minima_sum);
+            let x = unsafe { _mm_loadu_si128(row.sums.as_ptr().add(8 * group).cast()) };
+            let x = _mm_cvtepi32_ps(_mm_madd_epi16(minima, x));
+            *minima_sum = _mm_fmadd_ps(x, _mm_broadcastss_ps(_mm_mul_ss(dmin, scale)), *minima_sum);
         }
     }
     std::array::from_fn(|row| {
-        let minima = _mm512_insertf32x8(_mm512_setzero_ps(), minima_sums[row], 0);
+        let minima = _mm512_insertf32x4(_mm512_setzero_ps(), minima_sums[row], 0);
         _mm512_reduce_add_ps(_mm512_sub_ps(sums[row], minima))
     })
 }

@@ -247,12 +247,15 @@ fn quantise(values: &[f32], out: &mut [i8]) -> f32 {
 pub(super) struct Quantised {
     /// (row, padded inputs).
     pub(super) values: Vec<i8>,
+    /// As above, but of each 128 the third 32 come before the second: where nibbles of one byte are 32
+    /// inputs apart, a vector of low ones covers the first and the third.
+    pub(super) crossed: Vec<i8>,
     /// (row, group).
     pub(super) scales: Vec<f32>,
     /// −(sum of four inputs): (row, padded inputs / 4).
     pub(super) fours: Vec<i32>,
     /// Sums of 32 inputs: (row, padded inputs / 32).
-    pub(super) sums: Vec<i32>,
+    pub(super) sums: Vec<i16>,
     /// Inputs of a row, filled up with 0 to whole groups.
     pub(super) padded: usize,
 }
@@ -263,6 +266,7 @@ impl Quantised {
         let padded = groups * GROUP;
         let mut quantised = Self {
             values: vec![0; count * padded],
+            crossed: vec![0; count * padded],
             scales: vec![0.0; count * groups],
             fours: vec![0; count * padded / 4],
             sums: vec![0; count * padded / 32],
@@ -284,7 +288,7 @@ impl NullaryFnOnce for QuantiseRows<'_> {
 
     #[inline(always)]
     fn call(self) {
-        let Quantised { values, scales, fours, sums, padded } = self.out;
+        let Quantised { values, crossed, scales, fours, sums, padded } = self.out;
         let rows = self.rows.chunks_exact(self.cols).zip(values.chunks_exact_mut(*padded));
         for ((row, out), scales) in rows.zip(scales.chunks_exact_mut(*padded / GROUP)) {
             let groups = row.chunks(GROUP).zip(out.chunks_exact_mut(GROUP));
@@ -292,11 +296,19 @@ impl NullaryFnOnce for QuantiseRows<'_> {
                 *scale = quantise(row, out);
             }
         }
+        for (crossed, values) in
+            crossed.as_chunks_mut::<128>().0.iter_mut().zip(values.as_chunks::<128>().0)
+        {
+            crossed[..32].copy_from_slice(&values[..32]);
+            crossed[32..64].copy_from_slice(&values[64..96]);
+            crossed[64..96].copy_from_slice(&values[32..64]);
+            crossed[96..].copy_from_slice(&values[96..]);
+        }
         for (four, values) in fours.iter_mut().zip(values.as_chunks::<4>().0) {
             *four = -values.iter().map(|&x| i32::from(x)).sum::<i32>();
         }
         for (sum, fours) in sums.iter_mut().zip(fours.as_chunks::<8>().0) {
-            *sum = -fours.iter().sum::<i32>();
+            *sum = -fours.iter().sum::<i32>() as i16;
         }
     }
 }

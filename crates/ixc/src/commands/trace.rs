@@ -210,7 +210,7 @@ fn follow(
         }),
     );
     let mut reading = Reading::new(spliced.map_err(broken)?);
-    let mut cache = model.cache();
+    let mut cache = engine.cache();
     let scores = loop {
         let mut observe = watching(|stage, value| {
             let dtype = (value.dtype().as_str(), value.dtype().size_in_bytes());

@@ -12,7 +12,10 @@ use ixc_model::{
     shapes::Shapes,
     tensors::LINEARS,
 };
-use ixc_nn::weights::{Checkpoint, Keep};
+use ixc_nn::{
+    cache::KvType,
+    weights::{Checkpoint, Keep},
+};
 
 use super::{
     Adapter, File, Kind, Language, Licence, Memory, Problem, Survey, Tokenizer, Vision, tensors,
@@ -165,9 +168,7 @@ fn files(folder: &Path, checkpoint: Option<&Checkpoint>) -> Vec<File> {
 
 fn memory(checkpoint: &Checkpoint, config: &LanguageConfig) -> Memory {
     let weights = |keep| weights_in_memory(checkpoint, keep);
-    // Keys and values, of each layer and key-value head, in float32.
-    let position =
-        2 * config.layers as u64 * config.kv_heads as u64 * config.head_width() as u64 * 4;
+    let position = config.cache_shape(KvType::default()).bytes_per_position();
     Memory {
         weights_stored: weights(Keep::Stored),
         weights_16_bits: weights(Keep::Bf16),

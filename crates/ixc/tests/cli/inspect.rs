@@ -61,7 +61,7 @@ fn a_sound_model() {
     assert_eq!(report["vision"]["image_tokens"], 16);
     assert_eq!(report["plora"][0], json!({ "linear": "attention.wqkv", "rank": 8, "scale": 2.0 }));
     let language = &config.language;
-    let cache = 2 * language.layers * language.kv_heads * language.head_width() * 4 * 1000;
+    let cache = 2 * language.layers * language.kv_heads * language.head_width() * 2 * 1000;
     assert_eq!(report["memory"]["cache_per_1000_positions"], cache);
     assert_eq!(report["memory"]["weights_stored"], 2 * parameters);
     assert_eq!(report["files"][0]["tensors"], all.len());
