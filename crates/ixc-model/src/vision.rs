@@ -140,7 +140,7 @@ impl Block {
 
     fn attend(&self, x: &Tensor) -> Result<Tensor, Error> {
         let (_, count, width) = x.dims3()?;
-        let (q, k, v) = (self.q.forward(x)?, self.k.forward(x)?, self.v.forward(x)?); // (v, t, C)
+        let [q, k, v] = Linear::forward_three([&self.q, &self.k, &self.v], x)?; // (v, t, C) each
         let mut views = Vec::with_capacity(x.dim(0)?);
         for view in 0..x.dim(0)? {
             let heads = |rows: &Tensor| -> Result<Tensor, Error> {

@@ -54,13 +54,47 @@ impl Linear {
     /// # Errors
     /// When the last extent is not the layer's inputs.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor, Error> {
-        self.forward_rows(x, |rows| {
-            let terms = [self.term(rows)];
-            match &self.bias {
-                Some(bias) => read(bias, |b| Ok(product(&terms, Some(b), self.arithmetic))),
-                None => Ok(product(&terms, None, self.arithmetic)),
-            }
-        })
+        self.forward_rows(x, |rows| self.multiply(rows))
+    }
+
+    /// Three layers over the same rows, which are brought into their products' form once:
+    /// (…, inputs) → (…, outputs) of each.
+    ///
+    /// # Errors
+    /// When the last extent is not each layer's inputs.
+    pub fn forward_three(layers: [&Self; 3], x: &Tensor) -> Result<[Tensor; 3], Error> {
+        let [a, b, c] = layers;
+        let x = x.contiguous()?;
+        layers.into_iter().try_for_each(|layer| layer.check(&x))?;
+        let [y, z, w] = read(&x, |values| {
+            let rows = Rows::new(values, a.weight.cols());
+            Ok([a.multiply(&rows)?, b.multiply(&rows)?, c.multiply(&rows)?])
+        })?;
+        Ok([a.shaped(&x, y)?, b.shaped(&x, z)?, c.shaped(&x, w)?])
+    }
+
+    /// The product with the bias.
+    fn multiply(&self, rows: &Rows) -> Result<Vec<f32>, Error> {
+        let terms = [self.term(rows)];
+        match &self.bias {
+            Some(bias) => read(bias, |b| Ok(product(&terms, Some(b), self.arithmetic))),
+            None => Ok(product(&terms, None, self.arithmetic)),
+        }
+    }
+
+    fn check(&self, x: &Tensor) -> Result<(), Error> {
+        let inputs = self.weight.cols();
+        if x.dim(D::Minus1)? == inputs {
+            return Ok(());
+        }
+        bail_shape("a linear layer's rows", &[inputs], &x.dims()[x.rank() - 1..])
+    }
+
+    /// Rows of outputs in the shape of the inputs x.
+    fn shaped(&self, x: &Tensor, out: Vec<f32>) -> Result<Tensor, Error> {
+        let mut dims = x.dims().to_vec();
+        dims[x.rank() - 1] = self.weight.rows();
+        Ok(Tensor::from_vec(out, dims, &Device::Cpu)?)
     }
 
     /// Hands the rows of x, (…, inputs), to `multiply`, and gives what it returns x's shape again, with
@@ -73,14 +107,9 @@ impl Linear {
         x: &Tensor,
         multiply: impl FnOnce(&Rows) -> Result<Vec<f32>, Error>,
     ) -> Result<Tensor, Error> {
-        let inputs = self.weight.cols();
-        if x.dim(D::Minus1)? != inputs {
-            bail_shape("a linear layer's rows", &[inputs], &x.dims()[x.rank() - 1..])?;
-        }
-        let mut dims = x.dims().to_vec();
-        dims[x.rank() - 1] = self.weight.rows();
-        let out = read(&x.contiguous()?, |x| multiply(&Rows::new(x, inputs)))?;
-        Ok(Tensor::from_vec(out, dims, &Device::Cpu)?)
+        self.check(x)?;
+        let out = read(&x.contiguous()?, |x| multiply(&Rows::new(x, self.weight.cols())))?;
+        self.shaped(x, out)
     }
 
     /// The layer, without its bias, as a summand over these rows.

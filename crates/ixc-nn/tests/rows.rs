@@ -3,7 +3,9 @@
 
 use candle_core::{DType, Device, Tensor};
 use ixc_nn::{
-    activation::{add, add_bias, gelu, quick_gelu, silu_mul},
+    Arithmetic, Buffer, Matrix,
+    activation::{add, gelu, quick_gelu},
+    linear::Linear,
     norm::{LayerNorm, RmsNorm},
     numbers::recycle,
     rope::Rope,
@@ -36,11 +38,8 @@ fn activations_equal_the_tensors_own() {
     assert_close(&gelu(own(&x)).unwrap(), &x.gelu_erf().unwrap());
     let sigmoid = candle_nn::ops::sigmoid(&(&x * 1.702).unwrap()).unwrap();
     assert_close(&quick_gelu(own(&x)).unwrap(), &(&x * sigmoid).unwrap());
-    assert_close(&silu_mul(own(&x), own(&y)).unwrap(), &(x.silu().unwrap() * &y).unwrap());
     // y lies transposed: its numbers are brought into order first.
     assert_close(&add(own(&x), &y).unwrap(), &(&x + &y).unwrap());
-    let bias = rows(1, 24).flatten_all().unwrap();
-    assert_close(&add_bias(own(&x), &bias).unwrap(), &x.broadcast_add(&bias).unwrap());
 }
 
 #[test]
@@ -58,12 +57,28 @@ fn norms_take_any_leading_extents_and_views() {
 }
 
 #[test]
+fn three_layers_over_the_same_rows_equal_each_alone() {
+    let layer = |outputs: usize, inputs: usize, seed: f32| {
+        let numbers: Vec<f32> = (0..outputs * inputs).map(|i| (i as f32 * seed).sin()).collect();
+        let weight = Matrix::f32(outputs, inputs, Buffer::from_slice(&numbers));
+        let bias = Tensor::from_iter((0..outputs).map(|i| i as f32), &Device::Cpu).unwrap();
+        Linear::new(weight, Some(bias), Arithmetic::Exact).unwrap()
+    };
+    let (a, b, c) = (layer(5, 24, 0.7), layer(3, 24, 1.3), layer(24, 24, 2.1));
+    let x = rows(6, 24).reshape((2, 3, 24)).unwrap().transpose(0, 1).unwrap();
+    let found = Linear::forward_three([&a, &b, &c], &x).unwrap();
+    for (found, layer) in found.iter().zip([&a, &b, &c]) {
+        let alone = layer.forward(&x).unwrap();
+        assert_eq!((found.dims(), values(found)), (alone.dims(), values(&alone)));
+    }
+    assert!(Linear::forward_three([&a, &b, &layer(5, 23, 1.0)], &x).is_err());
+}
+
+#[test]
 fn what_does_not_fit_is_refused() {
     let x = rows(4, 6);
     let message = add(own(&x), &rows(6, 4)).unwrap_err().to_string();
     assert!(message.contains("expected shape [4, 6], found [6, 4]"), "{message}");
-    assert!(silu_mul(own(&x), rows(4, 5)).is_err());
-    assert!(add_bias(own(&x), &rows(1, 6)).is_err());
     assert!(gelu(x.to_dtype(DType::F64).unwrap()).is_err());
     let weight = rows(1, 5).flatten_all().unwrap();
     assert!(RmsNorm { weight: weight.clone(), eps: 0.0 }.forward(&x).is_err());
