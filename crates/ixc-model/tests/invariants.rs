@@ -215,6 +215,30 @@ fn a_copy_does_not_disturb_its_origin() {
 }
 
 #[test]
+fn stored_keys_and_values_differ_only_by_rounding() {
+    for config in shapes() {
+        let model = load(&config, StoredType::F32, Keep::Stored);
+        let Spliced { embeddings, images } = spliced(&model, &prompts()[1]);
+        let logits = |kind| {
+            let mut cache = model.cache(kind);
+            let mut found = vec![cached(&model, &embeddings, &images, &mut cache)];
+            for id in [3u32, 150, 42] {
+                let word = model.embed(&[id]).unwrap();
+                found.push(cached(&model, &word, &ImageRows::default(), &mut cache));
+            }
+            Tensor::cat(&found, 0).unwrap()
+        };
+        let largest = |t: &Tensor| t.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+        let exact = logits(KvType::F32);
+        // 11 bits of a number; 7 bits of the largest in its row.
+        for (kind, tolerance) in [(KvType::F16, 1e-3), (KvType::Q8, 2e-2)] {
+            let off = largest(&(logits(kind) - &exact).unwrap()) / largest(&exact);
+            assert!(off > 0.0 && off <= tolerance, "{kind:?}: {off:e}");
+        }
+    }
+}
+
+#[test]
 fn a_batch_equals_its_members() {
     for config in shapes() {
         let model = load(&config, StoredType::F32, Keep::Stored);
