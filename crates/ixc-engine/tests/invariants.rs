@@ -18,7 +18,7 @@ use ixc_model::{init::Like, stage::unobserved};
 
 /// An engine for which every request is the first.
 fn engine() -> Engine {
-    common::engine(&LoadOptions { feature_bytes: 0, prefix_bytes: 0, ..LoadOptions::default() })
+    common::engine(&LoadOptions { feature_bytes: 0, prefix_bytes: 0, ..common::exact() })
 }
 
 fn request(text: &str, decoding: Decoding) -> Request {
@@ -186,7 +186,7 @@ fn pictures_take_the_positions_that_were_reserved() {
         vision.geometry = Geometry::Tiles { tile, tiles_max, style };
         let folder = tempfile::tempdir().unwrap();
         common::write_as(&config, folder.path());
-        let engine = Engine::load(folder.path(), &LoadOptions::default()).unwrap();
+        let engine = Engine::load(folder.path(), &common::exact()).unwrap();
         for (width, height) in [(1, 1), (40, 30), (30, 200), (700, 100)] {
             let rgb = vec![90; (width * height * 3) as usize];
             let pictures = vec![Picture::from_rgb(width, height, rgb)];

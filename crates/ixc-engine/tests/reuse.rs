@@ -15,7 +15,7 @@ use ixc_model::init::Like;
 const PICTURE: usize = 16;
 
 fn plain() -> LoadOptions {
-    LoadOptions { feature_bytes: 0, prefix_bytes: 0, ..LoadOptions::default() }
+    LoadOptions { feature_bytes: 0, prefix_bytes: 0, ..common::exact() }
 }
 
 fn picture(salt: u8) -> Picture {
@@ -64,7 +64,7 @@ fn shared(engine: &Engine, alone: &Engine, request: &Request) -> (usize, usize, 
 
 #[test]
 fn a_new_conversation_on_a_known_picture_reads_only_what_is_new() {
-    let (engine, alone) = (common::engine(&LoadOptions::default()), common::engine(&plain()));
+    let (engine, alone) = (common::engine(&common::exact()), common::engine(&plain()));
     let first = ask("Be brief.", "<ImageHere>What is this?", &[3]);
     assert_eq!(shared(&engine, &alone, &first), (0, 0, 1));
     let positions = run(&alone, &first).0.prompt_positions;
@@ -80,7 +80,7 @@ fn a_new_conversation_on_a_known_picture_reads_only_what_is_new() {
 
 #[test]
 fn another_beginning_or_place_reuses_the_features_alone() {
-    let (engine, alone) = (common::engine(&LoadOptions::default()), common::engine(&plain()));
+    let (engine, alone) = (common::engine(&common::exact()), common::engine(&plain()));
     shared(&engine, &alone, &ask("", "<ImageHere>What is this?", &[3]));
     let changed = ask("Be brief.", "<ImageHere>What is this?", &[3]);
     let (reused, known, new) = shared(&engine, &alone, &changed);
@@ -97,7 +97,7 @@ fn another_beginning_or_place_reuses_the_features_alone() {
 
 #[test]
 fn a_conversation_goes_on_from_another_s_beginning_when_that_has_more() {
-    let (engine, alone) = (common::engine(&LoadOptions::default()), common::engine(&plain()));
+    let (engine, alone) = (common::engine(&common::exact()), common::engine(&plain()));
     shared(&engine, &alone, &ask("", "<ImageHere>What is this?", &[3]));
     let mut past = engine.past();
     let own = ask("", "Hi", &[]);
@@ -115,7 +115,7 @@ fn a_conversation_goes_on_from_another_s_beginning_when_that_has_more() {
 #[test]
 fn what_an_answer_said_is_known_to_who_tells_it_again() {
     // A caller without a past of its own sends the whole conversation each time.
-    let engine = common::engine(&LoadOptions::default());
+    let engine = common::engine(&common::exact());
     let mut request = ask("", "<ImageHere>What is this?", &[3]);
     let answer = run(&engine, &request).0;
     request.conversation.turns.push(Turn::text(Role::Assistant, answer.text.clone()));
@@ -132,7 +132,7 @@ fn the_limits_hold() {
     let language = Like::Tiny.config().language;
     let feature_bytes = PICTURE * language.hidden * size_of::<f32>();
     // Room for one picture's features, and for no beginning.
-    let options = LoadOptions { feature_bytes, prefix_bytes: 0, ..LoadOptions::default() };
+    let options = LoadOptions { feature_bytes, prefix_bytes: 0, ..common::exact() };
     let (engine, alone) = (common::engine(&options), common::engine(&plain()));
     assert_eq!(shared(&engine, &alone, &first), (0, 0, 1));
     assert_eq!(shared(&engine, &alone, &first), (0, 1, 0));
@@ -141,7 +141,7 @@ fn the_limits_hold() {
     // And the other way round; keys and values in float32 are the most that a cache takes.
     let position = 2 * language.layers * language.kv_heads * language.head_width() * 4;
     let prefix_bytes = 60 * position;
-    let options = LoadOptions { feature_bytes: 0, prefix_bytes, ..LoadOptions::default() };
+    let options = LoadOptions { feature_bytes: 0, prefix_bytes, ..common::exact() };
     let engine = common::engine(&options);
     let long = ask("", &format!("<ImageHere>{}?", "a long question ".repeat(30)), &[3]);
     assert!(run(&alone, &long).0.prompt_positions > 60);
@@ -153,7 +153,7 @@ fn the_limits_hold() {
 
 #[test]
 fn answers_at_the_same_time_do_not_disturb_each_other() {
-    let (engine, alone) = (common::engine(&LoadOptions::default()), common::engine(&plain()));
+    let (engine, alone) = (common::engine(&common::exact()), common::engine(&plain()));
     let requests: Vec<Request> = [
         ("", "<ImageHere>What is this?", &[3][..]),
         ("", "<ImageHere>What is this, and why?", &[3]),
@@ -189,7 +189,7 @@ fn beyond_the_trained_length_only_the_features_are_shared() {
         let options = LoadOptions { context: Some(200), ..options };
         Engine::load(folder.path(), &options).unwrap()
     };
-    let (engine, alone) = (load(LoadOptions::default()), load(plain()));
+    let (engine, alone) = (load(common::exact()), load(plain()));
     let short = ask("", "<ImageHere>?", &[3]);
     let long = ask("", &format!("<ImageHere>{}?", "and ".repeat(60)), &[3]);
     assert!(run(&alone, &long).0.prompt_positions > 48);

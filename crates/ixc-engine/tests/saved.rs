@@ -13,7 +13,7 @@ use ixc_model::init::Like;
 use ixc_nn::weights::Keep;
 
 fn plain() -> LoadOptions {
-    LoadOptions { feature_bytes: 0, prefix_bytes: 0, ..LoadOptions::default() }
+    LoadOptions { feature_bytes: 0, prefix_bytes: 0, ..common::exact() }
 }
 
 fn request() -> Request {

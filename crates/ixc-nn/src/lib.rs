@@ -19,4 +19,6 @@ pub mod weights;
 
 pub use error::Error;
 pub use half::{bf16, f16};
-pub use ixc_kernels::{Arithmetic, Buffer, Matrix, Quant, cpu, measure, pool, quant, recycle::pass};
+pub use ixc_kernels::{
+    Arithmetic, Buffer, Matrix, Quant, cpu, measure, pool, quant, recycle::pass,
+};

@@ -9,7 +9,12 @@ use ixc_model::{
     ModelConfig,
     init::{self, Like},
 };
-use ixc_nn::weights::StoredType;
+use ixc_nn::{Arithmetic, cache::KvType, weights::StoredType};
+
+/// Float32 throughout: what was read in other pieces is then the same but for the order of sums.
+pub fn exact() -> LoadOptions {
+    LoadOptions { arithmetic: Arithmetic::Exact, kv: KvType::F32, ..LoadOptions::default() }
+}
 
 /// The tiny model, loaded with these options.
 pub fn engine(options: &LoadOptions) -> Engine {

@@ -31,6 +31,7 @@ trait Number: Copy {
 }
 
 impl Number for f32 {
+    // SAFETY: what the trait asks of its caller.
     #[inline(always)]
     unsafe fn widen(numbers: *const Self) -> __m512 {
         // SAFETY: the caller's promise.
@@ -39,6 +40,7 @@ impl Number for f32 {
 }
 
 impl Number for f16 {
+    // SAFETY: what the trait asks of its caller.
     #[inline(always)]
     unsafe fn widen(numbers: *const Self) -> __m512 {
         // SAFETY: the caller's promise.
@@ -47,6 +49,7 @@ impl Number for f16 {
 }
 
 impl Number for i8 {
+    // SAFETY: what the trait asks of its caller.
     #[inline(always)]
     unsafe fn widen(numbers: *const Self) -> __m512 {
         // SAFETY: the caller's promise.
@@ -269,11 +272,11 @@ fn columns<N: Number, const R: usize, const V: usize>(
         let values = &values[at..at + 16 * V];
         ahead.fetch(values);
         let weights = weights.map(|weights| _mm512_set1_ps(weights[position]));
-        for v in 0..V {
-            // SAFETY: 16 · V numbers are there.
-            let numbers = unsafe { N::widen(values.as_ptr().add(16 * v)) };
-            for row in 0..R {
-                sums[row][v] = _mm512_fmadd_ps(weights[row], numbers, sums[row][v]);
+        for (v, values) in values.chunks_exact(16).enumerate() {
+            // SAFETY: 16 numbers are there.
+            let numbers = unsafe { N::widen(values.as_ptr()) };
+            for (sums, weight) in sums.iter_mut().zip(weights) {
+                sums[v] = _mm512_fmadd_ps(weight, numbers, sums[v]);
             }
         }
     }

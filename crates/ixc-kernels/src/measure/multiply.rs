@@ -16,20 +16,29 @@ pub(super) type Work = fn(u64) -> f64;
 pub(super) fn work(numbers: Numbers, path: Path) -> Work {
     #[cfg(target_arch = "x86_64")]
     {
-        // SAFETY (all four): the caller's path is one that this processor has, and each loop needs no
-        // more than its path's instructions.
+        // The caller's path is one that this processor has, and each loop needs no more than its path's
+        // instructions.
         match (numbers, path) {
             (Numbers::Bf16, Path::Avx512Bf16) => {
+                // SAFETY: as said above.
                 return |rounds| unsafe { x86::bf16_avx512(rounds) };
             }
             (Numbers::Int8, Path::Avx512 | Path::Avx512Bf16) => {
+                // SAFETY: as said above.
                 return |rounds| unsafe { x86::int8_avx512(rounds) };
             }
             (_, Path::Avx512 | Path::Avx512Bf16) => {
+                // SAFETY: as said above.
                 return |rounds| unsafe { x86::f32_avx512(rounds) };
             }
-            (Numbers::Int8, Path::Avx2) => return |rounds| unsafe { x86::int8_avx2(rounds) },
-            (_, Path::Avx2) => return |rounds| unsafe { x86::f32_avx2(rounds) },
+            (Numbers::Int8, Path::Avx2) => {
+                // SAFETY: as said above.
+                return |rounds| unsafe { x86::int8_avx2(rounds) };
+            }
+            (_, Path::Avx2) => {
+                // SAFETY: as said above.
+                return |rounds| unsafe { x86::f32_avx2(rounds) };
+            }
             _ => {}
         }
     }

@@ -7,6 +7,7 @@ mod matmul;
 mod measure;
 mod norm;
 mod pool;
+mod product;
 mod quant;
 mod recycle;
 

@@ -5,8 +5,19 @@ use std::fs;
 use crate::support::{fresh, ixc, text};
 
 /// Every command but clap's own `help`.
-const COMMANDS: [&str; 11] =
-    ["run", "pull", "list", "rm", "inspect", "trace", "quantize", "bench", "init", "completions", "man"];
+const COMMANDS: [&str; 11] = [
+    "run",
+    "pull",
+    "list",
+    "rm",
+    "inspect",
+    "trace",
+    "quantize",
+    "bench",
+    "init",
+    "completions",
+    "man",
+];
 
 #[test]
 fn the_version() {

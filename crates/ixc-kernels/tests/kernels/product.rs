@@ -1,0 +1,227 @@
+//! Products in low precision: each processor path against the plain one, and all against float64.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use ixc_kernels::{
+    Arithmetic, Buffer, Matrix, Quant,
+    cpu::{self, Path},
+    matmul, pool,
+    product::{
+        Term, gated,
+        panel::Panel,
+        product,
+        rows::Rows,
+        tile::{self, GROUP_WORDS, Lane, Left, PANEL, STRIP, Strip, TILE_ROWS},
+    },
+};
+
+use crate::numbers;
+
+/// The path is the whole process's: tests that choose one take turns.
+fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A matrix in blocks whose scales are sound and whose codes are anything.
+fn blocks(quant: Quant, rows: usize, cols: usize) -> Matrix {
+    let mut bytes: Vec<u8> = numbers(rows * quant.row_bytes(cols), 5)
+        .into_iter()
+        .map(|value| ((value + 1.0) * 127.9) as u8)
+        .collect();
+    for (index, block) in bytes.chunks_exact_mut(quant.block_bytes()).enumerate() {
+        // 0.004 to 0.06 in float16, and a block of zeros now and then.
+        let scale = if index % 23 == 7 { 0 } else { 0x1C00 + (index as u16 * 97) % 0x0F00 };
+        let at = if quant == Quant::Q6K { 208 } else { 0 };
+        block[at..at + 2].copy_from_slice(&scale.to_le_bytes());
+        if quant == Quant::Q4K {
+            block[2..4].copy_from_slice(&(scale / 2).to_le_bytes());
+        }
+    }
+    Matrix::blocks(quant, rows, cols, Buffer::copied(&bytes))
+}
+
+fn bf16(rows: usize, cols: usize) -> Matrix {
+    let bits: Vec<u16> =
+        numbers(rows * cols, 6).into_iter().map(|value| (value.to_bits() >> 16) as u16).collect();
+    Matrix::bf16(rows, cols, Buffer::from_slice(&bits))
+}
+
+fn fast(x: &[f32], weight: &Matrix) -> Vec<f32> {
+    let rows = Rows::new(x, weight.cols());
+    product(&[Term { rows: &rows, weight }], None, Arithmetic::Fast)
+}
+
+/// ‖found − expected‖ / ‖expected‖.
+fn deviation(found: &[f32], expected: &[f32]) -> f64 {
+    assert_eq!(found.len(), expected.len());
+    let pairs = || found.iter().zip(expected).map(|(f, e)| (f64::from(*f), f64::from(*e)));
+    let difference: f64 = pairs().map(|(f, e)| (f - e).powi(2)).sum();
+    let size: f64 = pairs().map(|(_, e)| e * e).sum();
+    (difference / size.max(1e-30)).sqrt()
+}
+
+#[test]
+fn every_path_is_near_the_float32_product() {
+    let _turn = alone();
+    let widest = cpu::path();
+    let shapes =
+        [(1, 1, 32), (3, 33, 256), (4, 70, 288), (8, 5, 1056), (9, 31, 512), (40, 97, 800)];
+    for (m, n, cols) in shapes {
+        for quant in Quant::ALL {
+            let cols = cols.next_multiple_of(quant.block_elements());
+            let (weight, x) = (blocks(quant, n, cols), numbers(m * cols, 9));
+            let exact = matmul(&x, &weight);
+            for path in Path::available() {
+                cpu::limit(path);
+                let found = deviation(&fast(&x, &weight), &exact);
+                // 8-bit rows lose about 0.4 %, requantised weights as much again; few outputs vary more.
+                assert!(found < 0.03, "{m}×{n}×{cols} {quant:?} {path:?}: {found}");
+            }
+            cpu::limit(widest);
+        }
+        let (weight, x) = (bf16(n, cols + 3), numbers(m * (cols + 3), 9));
+        let found = deviation(&fast(&x, &weight), &matmul(&x, &weight));
+        assert!(found < 0.01, "{m}×{n}×{cols} bf16: {found}");
+    }
+}
+
+#[test]
+fn dot_products_are_the_same_on_every_path_but_for_the_order_of_sums() {
+    let _turn = alone();
+    let widest = cpu::path();
+    for quant in Quant::ALL {
+        for m in [1, 2, 3, 4, 7, 8] {
+            let cols = if quant.block_elements() == 32 { 800 } else { 1024 };
+            let (weight, x) = (blocks(quant, 37, cols), numbers(m * cols, 3));
+            cpu::limit(Path::Portable);
+            let plain = fast(&x, &weight);
+            for path in Path::available() {
+                cpu::limit(path);
+                let found = deviation(&fast(&x, &weight), &plain);
+                assert!(found < 2e-6, "{m} rows, {quant:?} {path:?}: {found}");
+            }
+        }
+    }
+    cpu::limit(widest);
+}
+
+/// Words of any bytes, extremes among them.
+fn words(count: usize, seed: u64) -> Vec<i32> {
+    let word = |value: f32| (f64::from(value) * f64::from(i32::MAX)) as i32;
+    let mut words: Vec<i32> = numbers(count, seed).into_iter().map(word).collect();
+    words.iter_mut().step_by(7).for_each(|word| *word = -1);
+    words.iter_mut().step_by(11).for_each(|word| *word = 0x7F7F_7F7F);
+    words.iter_mut().step_by(13).for_each(|word| *word = i32::from_le_bytes([0x80; 4]));
+    words
+}
+
+#[test]
+fn a_tile_is_the_same_bit_for_bit_on_every_path() {
+    let (x, w) = (words(GROUP_WORDS * TILE_ROWS, 1), words(GROUP_WORDS * STRIP, 2));
+    let (scales, weights) = (numbers(TILE_ROWS, 3), numbers(STRIP, 4));
+    let start: Vec<i32> = words(TILE_ROWS, 5).iter().map(|word| word >> 12).collect();
+    let left = Left { words: &x, scales: &scales, start: &start };
+    let strip = Strip { lane: Lane::Int8, words: &w, scales: &weights };
+    let before = numbers(TILE_ROWS * PANEL, 6);
+    let mut plain = before.clone();
+    tile::run(Path::Portable, &left, &strip, &mut plain);
+    for path in Path::available() {
+        let mut found = before.clone();
+        tile::run(path, &left, &strip, &mut found);
+        assert_eq!(found, plain, "{path:?}");
+    }
+}
+
+#[test]
+fn a_panel_stands_for_its_weights_on_every_path() {
+    for quant in Quant::ALL {
+        let (outputs, cols) = (50, 512);
+        let weight = blocks(quant, outputs, cols);
+        let mut exact = vec![0f32; outputs * cols];
+        weight.widen(0..outputs, &mut exact);
+        for path in Path::available() {
+            let mut panel = Panel::default();
+            for group in 0..2 {
+                panel.fill(0, path, Lane::Int8, &weight, 18..50, group);
+                let strip = panel.strip(0);
+                for (output, scale) in (18..50).zip(strip.scales) {
+                    for input in 0..256 {
+                        let word = strip.words[input / 4 * STRIP + output - 18];
+                        let code = i32::from(word.to_le_bytes()[input % 4]) - 128;
+                        let found = code as f32 * scale;
+                        let expected = exact[output * cols + group * 256 + input];
+                        let off = (found - expected).abs();
+                        // Half a step, and what 16-bit ratios round.
+                        assert!(
+                            off <= 0.52 * scale + 1e-9,
+                            "{quant:?} {path:?}: {found} {expected}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn terms_add_up_and_a_gate_gates() {
+    let _turn = alone();
+    for m in [2, 30] {
+        let (first, second) = (blocks(Quant::Q4K, 70, 512), blocks(Quant::Q8_0, 70, 256));
+        let (x, y) = (numbers(m * 512, 1), numbers(m * 256, 2));
+        let bias = numbers(70, 3);
+        let (of_x, of_y) = (Rows::new(&x, 512), Rows::new(&y, 256));
+        let terms = [Term { rows: &of_x, weight: &first }, Term { rows: &of_y, weight: &second }];
+        let both = product(&terms, Some(&bias), Arithmetic::Fast);
+        let (a, b) = (fast(&x, &first), fast(&y, &second));
+        let sums: Vec<f32> =
+            a.iter().zip(&b).enumerate().map(|(i, (a, b))| a + b + bias[i % 70]).collect();
+        assert!(deviation(&both, &sums) < 1e-6);
+        let inner = gated(&terms, &terms[..1], Arithmetic::Fast);
+        let expected: Vec<f32> = a
+            .iter()
+            .zip(&b)
+            .map(|(a, b)| {
+                let gate = f64::from(a + b);
+                (gate / (1.0 + (-gate).exp()) * f64::from(*a)) as f32
+            })
+            .collect();
+        assert!(deviation(&inner, &expected) < 1e-5);
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    let _turn = alone();
+    let threads = pool::threads();
+    for (m, weight) in [(1, blocks(Quant::Q4K, 300, 512)), (50, blocks(Quant::Q4K, 300, 512))] {
+        let x = numbers(m * 512, 1);
+        let results: Vec<Vec<f32>> = [1, 2, 5]
+            .into_iter()
+            .map(|count| {
+                pool::set_threads(count);
+                fast(&x, &weight)
+            })
+            .collect();
+        assert!(results.iter().all(|result| *result == results[0]));
+    }
+    pool::set_threads(threads);
+}
+
+#[test]
+fn rows_of_zeros_denormals_and_no_numbers() {
+    let _turn = alone();
+    let weight = blocks(Quant::Q4K, 40, 512);
+    for m in [3, 20] {
+        let mut x = numbers(m * 512, 1);
+        x[..512].fill(0.0);
+        x[512..1024].fill(1e-41);
+        x[1024 + 300] = f32::NAN;
+        let found = fast(&x, &weight);
+        assert!(found[..40].iter().all(|value| *value == 0.0));
+        assert!(found[40..80].iter().all(|value| value.abs() < 1e-30));
+        assert!(found[80..120].iter().all(|value| value.is_nan()));
+        assert!(found[120..].iter().all(|value| value.is_finite()));
+    }
+}
