@@ -222,7 +222,7 @@ fn quantise(values: &[f32], out: &mut [i8]) -> f32 {
         for (largest, value) in largest.iter_mut().zip(chunk) {
             // Keeps NaN, which f32::max drops.
             let value = value.abs();
-            *largest = if value <= *largest { *largest } else { value };
+            *largest = if *largest > value || largest.is_nan() { *largest } else { value };
         }
     }
     let mut most = 0f32;

@@ -106,7 +106,7 @@ impl<'a> Cursor<'a> {
         let length = self.u64()?;
         let from = self.at;
         if let Some(width) = width(items) {
-            let bytes = length.checked_mul(width as u64).unwrap_or(u64::MAX);
+            let bytes = length.saturating_mul(width as u64);
             let bytes = usize::try_from(bytes).map_err(|_| self.short(bytes))?;
             let found = self.take(bytes)?;
             if let Some(&found) = found.iter().find(|&&byte| items == BOOL && byte > 1) {
