@@ -302,6 +302,7 @@ fn the_paths_store_the_same_numbers() {
             for path in Path::available() {
                 let mut other = Rows::new(kind, 1, width);
                 other.set(path, 0, values);
+                #[expect(clippy::needless_range_loop, reason = "as the formula is written")]
                 for i in 0..width {
                     assert_eq!(
                         plain.number(0, width, i),
