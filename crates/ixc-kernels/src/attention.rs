@@ -4,7 +4,8 @@
 //! positions, each key read once for its group), `blocks` (float32 products of blocks) and `bf16`
 //! (blocks by the processor's bfloat16 dot products). Blocks keep a running largest score and sum, so no
 //! row of scores is ever held whole, and blocks behind a query's last key are never touched.
-//! Invariant: results depend neither on the threads nor on how positions are cut into stretches.
+//! Invariant: results depend neither on the threads nor on how positions are cut into stretches (for 8 bits
+//! but for rounding: see the tests).
 //! Deliberately absent: projections, positions, the cache's growth.
 
 #[cfg(target_arch = "x86_64")]

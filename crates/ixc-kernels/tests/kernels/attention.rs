@@ -223,7 +223,11 @@ proptest! {
                 let how = How { causal: true, arithmetic, path };
                 let whole = case.run(&case.cut(kind, path, &[], false), how);
                 let pieces = case.run(&case.cut(kind, path, &cuts, true), how);
-                prop_assert!(whole == pieces, "{path:?} {arithmetic:?} {kind:?}");
+                // Tiles that lie together are multiplied before their scales, gathered ones after them.
+                let tolerance = if kind == KvType::Q8 { 1e-5 } else { 0.0 };
+                let off = |(a, b): (&f32, &f32)| (a - b).abs();
+                let worst = whole.iter().zip(&pieces).map(off).fold(0f32, f32::max);
+                prop_assert!(worst <= tolerance, "{path:?} {arithmetic:?} {kind:?}: {worst:e}");
             }
         }
     }
