@@ -1,9 +1,10 @@
 //! What other conversations have read, for a new one that begins alike.
 //!
 //! An answer leaves behind what it read; a request that begins with the same words and pictures goes on
-//! from there. Invariants: any number of answers share what is kept and none can change it; nothing is copied to keep it or to go on from it; the bytes counted never pass the limit
-//! (stretches that two prefixes share are counted twice). Deliberately absent: time; the order of use
-//! decides alone what goes.
+//! from there. Invariants: any number of answers share what is kept and none can change it; nothing is
+//! copied to keep it or to go on from it; the bytes counted never pass the limit (stretches that two
+//! prefixes share are counted twice). Deliberately absent: time; the order of use decides alone what
+//! goes.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -1,6 +1,6 @@
 //! What happens to each number of an activation alone, in place: activations, sums, biases.
 //!
-//! Loops over the functions of [`crate::math`], compiled for the widest vectors the processor has and
+//! Loops over the functions of `crate::math`, compiled for the widest vectors the processor has and
 //! shared among the threads in parts of fixed size; little work stays with its caller.
 //! Deliberately absent: anything that looks at a whole row (see [`crate::norm`]).
 

@@ -1,6 +1,6 @@
 //! A checkpoint as one GGUF file, its decoder quantised.
 //!
-//! [`plan`] decides each tensor's type; [`write`] streams one tensor after the other, a few rows at a time,
+//! [`plan`] decides each tensor's type; [`write()`] streams one tensor after the other, a few rows at a time,
 //! and tells how far the new numbers are from the old. The policy, in short: what is multiplied for every
 //! word takes the asked type; what decides words or is small keeps more. The reasons stand in
 //! `docs/quantisation.md`. Deliberately absent: the blocks themselves (`ixc-kernels`), the format (`ixc-nn`).
