@@ -4,7 +4,7 @@
 //! sequence grows, and memory follows its length. A copy of a cache ([`Clone`]: a beam, a conversation over
 //! the same picture) shares all pages, and copies the last one when it first writes to it.
 //! Deliberately absent: positions of more than one sequence (a batch is a list of caches), attention itself
-//! (see [`crate::attention`]), files (see [`saved`]).
+//! (see [`crate::attention`]), files (see `saved`).
 
 use std::sync::Arc;
 

@@ -2,7 +2,7 @@
 //!
 //! y = x · Wᵀ + b. Activations are float32 tensors; the weight stays a [`Matrix`] as its file has it, and
 //! [`Arithmetic`] says what their products are made of. A layer may be summed with others over other rows
-//! in one product ([`Linear::term`]), which is how adapters join it.
+//! in one product (`Linear::term`), which is how adapters join it.
 //! Deliberately absent: adapters (see [`crate::plora`]).
 
 use candle_core::{D, Device, Tensor};
