@@ -74,14 +74,22 @@ impl Default for LoadOptions {
     }
 }
 
+/// How weights, products and keys and values are held: keys of one holding are not another's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Holding {
+    pub(crate) keep: Keep,
+    pub(crate) arithmetic: Arithmetic,
+    pub(crate) kv: KvType,
+}
+
 /// A model with its tokenizer.
 pub struct Engine {
     model: XComposer,
     tokenizer: Tokenizer,
     special: SpecialIds,
     context: usize,
-    kv: KvType,
-    /// Tells this model, held in this precision, from all others.
+    pub(crate) holding: Holding,
+    /// Tells this model from all others.
     pub(crate) fingerprint: Digest,
     features: Features,
     prefixes: Prefixes,
@@ -103,14 +111,15 @@ impl Engine {
         }
         let special = SpecialIds::of(&tokenizer)?;
         let context = context(&config, options.context)?;
-        let fingerprint = fingerprint(&config, &checkpoint, options)?;
-        let model = XComposer::load(config, &checkpoint, options.keep, options.arithmetic)?;
+        let fingerprint = fingerprint(&config, &checkpoint)?;
+        let LoadOptions { keep, arithmetic, kv, .. } = *options;
+        let model = XComposer::load(config, &checkpoint, keep, arithmetic)?;
         Ok(Self {
             model,
             tokenizer,
             special,
             context,
-            kv: options.kv,
+            holding: Holding { keep, arithmetic, kv },
             fingerprint,
             features: Features::new(options.feature_bytes),
             prefixes: Prefixes::new(options.prefix_bytes),
@@ -157,7 +166,7 @@ impl Engine {
 
     /// An empty cache, stored as the options said.
     pub fn cache(&self) -> KvCache {
-        self.model.cache(self.kv)
+        self.model.cache(self.holding.kv)
     }
 
     /// The past of a conversation that has not begun.
@@ -362,14 +371,10 @@ fn context(config: &ModelConfig, asked: Option<usize>) -> Result<usize, Error> {
 /// Bytes of each tensor that tell a model from another of the same shapes.
 const SAMPLE_BYTES: usize = 64;
 
-/// Stands for the configuration, the tensors with the first of their numbers, the precision and the arithmetic.
-fn fingerprint(
-    config: &ModelConfig,
-    checkpoint: &Checkpoint,
-    options: &LoadOptions,
-) -> Result<Digest, Error> {
+/// Stands for the configuration, and the tensors with the first of their numbers.
+fn fingerprint(config: &ModelConfig, checkpoint: &Checkpoint) -> Result<Digest, Error> {
     let mut hash = Sha256::new();
-    hash.update(format!("{config:?} {:?} {:?}", options.keep, options.arithmetic));
+    hash.update(format!("{config:?}"));
     for name in checkpoint.names() {
         let shape = checkpoint.info(name).map(|info| (info.dtype, &info.shape));
         hash.update(format!("{name} {shape:?}"));

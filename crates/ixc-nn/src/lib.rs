@@ -8,6 +8,7 @@ pub mod attention;
 pub mod cache;
 pub mod embedding;
 pub mod error;
+pub mod files;
 pub mod interpolate;
 pub mod limits;
 pub mod linear;

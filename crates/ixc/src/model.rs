@@ -13,7 +13,7 @@ use std::{
 use clap::{Args, ValueEnum};
 use ixc_engine::{Engine, LoadOptions, engine::model_folder};
 use ixc_hub::Reference;
-use ixc_model::{ModelConfig, config::LanguageConfig};
+use ixc_model::ModelConfig;
 use ixc_nn::{
     Arithmetic,
     cache::KvType,
@@ -23,7 +23,9 @@ use ixc_nn::{
 use crate::{
     environment,
     exit::{Exit, Failure},
-    machine, memory, output,
+    machine,
+    memory::{self, Holding},
+    output,
     progress::Working,
     table::bytes,
 };
@@ -116,8 +118,19 @@ pub(crate) struct Loaded {
     pub(crate) engine: Engine,
     /// The folder or file it came from.
     pub(crate) path: PathBuf,
+    /// How it was loaded.
+    pub(crate) options: LoadOptions,
     /// How long loading took.
     pub(crate) time: Duration,
+}
+
+/// What a model is loaded for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Talks {
+    /// One answer: nothing is kept for another conversation.
+    One,
+    /// Any number of conversations.
+    Several,
 }
 
 impl ModelArgs {
@@ -127,21 +140,21 @@ impl ModelArgs {
     }
 
     /// Loads the model.
-    pub(crate) fn load(&self) -> Result<Loaded, Failure> {
+    pub(crate) fn load(&self, talks: Talks) -> Result<Loaded, Failure> {
         let path = self.locate()?;
-        let mut context = self.context;
+        let mut options = self.options();
         // A checkpoint that cannot be opened is refused by the loader, with the reason.
         if let Ok(checkpoint) = ixc_model::gguf::open(&path) {
             if let Some(advice) = advice(&checkpoint, self.keep()) {
                 output::warn(&advice);
             }
             if let Ok(config) = ModelConfig::read(model_folder(&path), &checkpoint) {
-                context = self.context(&config.language)?;
+                plan(&mut options, &config, talks)?;
             }
         }
         let working = Working::start(format!("loading {}", path.display()));
         let started = Instant::now();
-        let engine = self.engine(&path, context)?;
+        let engine = open(&path, &options)?;
         let time = started.elapsed();
         working.clear();
         let adapters = &engine.model().config().text_adapters;
@@ -152,39 +165,51 @@ impl ModelArgs {
                 adapters.join(", ")
             ));
         }
-        Ok(Loaded { engine, path, time })
+        Ok(Loaded { engine, path, options, time })
     }
 
-    /// How many positions to load for; says what they take.
-    fn context(&self, config: &LanguageConfig) -> Result<Option<usize>, Failure> {
-        let shape = config.cache_shape(self.kv.kind());
-        let plan = memory::plan(&shape, config.positions_max, self.context, machine::available())?;
-        if let Some(warning) = &plan.warning {
-            output::warn(warning);
-        }
-        if stderr().is_terminal() {
-            output::note(&plan.line);
-        }
-        Ok(plan.context)
-    }
-
-    /// Loads what [`ModelArgs::locate`] found, without a word.
-    pub(crate) fn engine(&self, path: &Path, context: Option<usize>) -> Result<Engine, Failure> {
-        let options = LoadOptions {
+    /// As the flags say.
+    fn options(&self) -> LoadOptions {
+        LoadOptions {
             keep: self.keep(),
             arithmetic: if self.exact { Arithmetic::Exact } else { Arithmetic::Fast },
             tokenizer: self.tokenizer.clone(),
-            context,
+            context: self.context,
             kv: self.kv.kind(),
             ..LoadOptions::default()
-        };
-        Engine::load(path, &options).map_err(|error| refusal(error, path))
+        }
     }
 
     /// How the weights are held.
     pub(crate) fn keep(&self) -> Keep {
         self.dtype.keep()
     }
+}
+
+/// Fits the context, and what is kept beside it, into this machine's memory; says what they take.
+fn plan(options: &mut LoadOptions, config: &ModelConfig, talks: Talks) -> Result<(), Failure> {
+    let language = &config.language;
+    let holding = Holding {
+        shape: language.cache_shape(options.kv),
+        sees: config.vision.is_some(),
+        several: talks == Talks::Several,
+    };
+    let plan =
+        memory::plan(&holding, language.positions_max, options.context, machine::available())?;
+    if let Some(warning) = &plan.warning {
+        output::warn(warning);
+    }
+    if stderr().is_terminal() {
+        output::note(&plan.line);
+    }
+    options.context = plan.context;
+    (options.feature_bytes, options.prefix_bytes) = (plan.feature_bytes, plan.prefix_bytes);
+    Ok(())
+}
+
+/// Loads what [`ModelArgs::locate`] found, without a word.
+pub(crate) fn open(path: &Path, options: &LoadOptions) -> Result<Engine, Failure> {
+    Engine::load(path, options).map_err(|error| refusal(error, path))
 }
 
 /// The folder or file that a reference names, without the network; `how` says how one is given.

@@ -31,7 +31,7 @@ impl Session {
             (talk, Some(rest))
         } else {
             // Whether it can be written is known before the model is asked.
-            saved::beside(path)?;
+            saved::check_place(path)?;
             (Talk::new(Instruction::Published), None)
         };
         Ok((Self { path: path.into(), rest }, talk))

@@ -39,11 +39,11 @@ impl KvCache {
         Ok(())
     }
 
-    /// Restores what [`KvCache::write_to`] wrote, of this shape and at most `most` positions.
+    /// Restores what [`KvCache::write_to`] wrote, of this shape and so many positions.
     ///
     /// # Errors
-    /// When the bytes are no cache, of another shape or longer, or end early.
-    pub fn read_from(input: &mut impl Read, shape: CacheShape, most: usize) -> Result<Self, Error> {
+    /// When the bytes are no cache, of another shape or length, or end early.
+    pub fn read_from(input: &mut impl Read, shape: CacheShape, len: usize) -> Result<Self, Error> {
         let mut magic = [0; MAGIC.len()];
         fill(input, &mut magic)?;
         if magic != *MAGIC {
@@ -64,11 +64,8 @@ impl KvCache {
                 described(&found)
             )));
         }
-        let len = usize::try_from(found[4]).unwrap_or(usize::MAX);
-        if len > most {
-            return Err(refuse(format!(
-                "it holds {len} positions and the context {most}: raise --context"
-            )));
+        if found[4] != len as u64 {
+            return Err(refuse(format!("expected {len} positions, found {}", found[4])));
         }
         let mut cache = Self::new(shape);
         for layer in &mut cache.layers {

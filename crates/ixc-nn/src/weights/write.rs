@@ -20,7 +20,7 @@ use super::{
     extent,
 };
 use crate::{
-    Error,
+    Error, files,
     limits::{MAX_AXES, MAX_FILES, MAX_HEADER_BYTES, MAX_NAME_BYTES, MAX_TENSORS},
 };
 
@@ -128,7 +128,7 @@ impl ShardWriter {
                 .persist(&path)
                 .map_err(|error| Error::io("name the file", &path)(error.error))?;
         }
-        sync_folder(&folder)?;
+        files::sync_folder(&folder).map_err(Error::io("write", &folder))?;
         Ok(Written { files, index, bytes })
     }
 }
@@ -300,42 +300,16 @@ fn write_shard<E: From<Error>>(
         produce(tensor, &mut sink)?;
         sink.end()?;
     }
-    Ok(finish(out, path)?)
+    Ok(files::finish(out).map_err(Error::io("write", path))?)
 }
 
 fn write_index(folder: &Path, path: &Path, index: &serde_json::Value) -> Result<TempPath, Error> {
     let mut out = BufWriter::new(beside(folder)?);
     writeln!(out, "{index:#}").map_err(Error::io("write", path))?;
-    finish(out, path)
+    files::finish(out).map_err(Error::io("write", path))
 }
 
-/// A new file in the folder, under a hidden name; gone when dropped.
+/// A new file in the folder.
 pub(super) fn beside(folder: &Path) -> Result<NamedTempFile, Error> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".ixc-").suffix(".part");
-    #[cfg(unix)]
-    {
-        // As any new file: the user's mask decides, rather than "nobody but me".
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(folder).map_err(Error::io("make a file in", folder))
-}
-
-/// Everything to the disk; the name comes later.
-pub(super) fn finish(out: BufWriter<NamedTempFile>, path: &Path) -> Result<TempPath, Error> {
-    let file = out.into_inner().map_err(|error| Error::io("write", path)(error.into_error()))?;
-    file.as_file().sync_all().map_err(Error::io("write", path))?;
-    Ok(file.into_temp_path())
-}
-
-/// Makes the new names durable.
-pub(super) fn sync_folder(folder: &Path) -> Result<(), Error> {
-    #[cfg(unix)]
-    std::fs::File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(Error::io("write", folder))?;
-    #[cfg(not(unix))]
-    let _ = folder; // such systems keep names by themselves
-    Ok(())
+    files::beside(folder).map_err(Error::io("make a file in", folder))
 }

@@ -7,7 +7,7 @@
 use std::{path::Path, time::Instant};
 
 use ixc_engine::{
-    Decoding, Engine, Event, Past, Request,
+    Decoding, Engine, Event, LoadOptions, Past, Request,
     generate::{Reading, advance},
     limits::PREFILL_ROWS,
 };
@@ -27,7 +27,7 @@ use super::{Draft, Measure, Sheet, work::Costs};
 use crate::{
     exit::{Exit, Failure},
     machine,
-    model::ModelArgs,
+    model,
 };
 
 /// Pixels a side of the picture that is shown: the published 490.
@@ -66,7 +66,7 @@ pub(crate) struct Sizes {
 
 /// A model that is measured.
 pub(crate) struct Subject<'a> {
-    model: &'a ModelArgs,
+    options: &'a LoadOptions,
     path: &'a Path,
     costs: Costs,
     sizes: Sizes,
@@ -80,13 +80,13 @@ pub(crate) struct Subject<'a> {
 impl<'a> Subject<'a> {
     /// A model that is loaded.
     pub(crate) fn new(
-        model: &'a ModelArgs,
+        options: &'a LoadOptions,
         path: &'a Path,
         engine: Engine,
         costs: Costs,
         sizes: Sizes,
     ) -> Self {
-        Self { model, path, costs, sizes, engine: Some(engine), deep: None, pictures: 0 }
+        Self { options, path, costs, sizes, engine: Some(engine), deep: None, pictures: 0 }
     }
 
     fn engine(&self) -> &Engine {
@@ -123,7 +123,7 @@ impl<'a> Subject<'a> {
     fn load(&mut self, sheet: &mut Sheet) -> Result<(), Failure> {
         self.engine = None;
         let started = Instant::now();
-        let engine = self.engine.insert(self.model.engine(self.path, self.model.context)?);
+        let engine = self.engine.insert(model::open(self.path, self.options)?);
         let loaded = started.elapsed().as_secs_f64();
         read(engine, 1, 0, empty(engine))?;
         let read = started.elapsed().as_secs_f64();

@@ -19,7 +19,7 @@ use crate::{
     },
     exit::{Exit, Failure},
     machine,
-    model::{Loaded, ModelArgs, weights_in_memory},
+    model::{Loaded, ModelArgs, Talks, weights_in_memory},
     output,
     progress::Working,
 };
@@ -108,7 +108,7 @@ pub(crate) fn run(args: BenchArgs) -> Result<(), Failure> {
     check(&args)?;
     settle(&args)?;
     let mut rivals = Rival::all(&args.against_llama_bench, &args.against_model, pool::threads())?;
-    let Loaded { engine, path, .. } = args.model.load()?;
+    let Loaded { engine, path, options, .. } = args.model.load(Talks::Several)?;
     check_context(&args, engine.context())?;
     let config = engine.model().config().clone();
     let checkpoint = Checkpoint::open(&path).map_err(Failure::of(Exit::Model))?;
@@ -125,7 +125,7 @@ pub(crate) fn run(args: BenchArgs) -> Result<(), Failure> {
         },
     };
     let sizes = Sizes { positions: args.positions, words: args.words, depths: args.depths.clone() };
-    let mut subject = Subject::new(&args.model, &path, engine, costs, sizes);
+    let mut subject = Subject::new(&options, &path, engine, costs, sizes);
     let sections = sections(&args.only, &subject)?;
     let (mut limits, mut sheet) = (Limits::new(), Sheet::default());
     let working = Working::start("measuring");

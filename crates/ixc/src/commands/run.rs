@@ -18,7 +18,7 @@ use crate::{
     chat::Chat,
     cli,
     exit::Failure,
-    model::{Loaded, ModelArgs},
+    model::{Loaded, ModelArgs, Talks},
     options::AnswerArgs,
     output, picture,
     session::Session,
@@ -73,7 +73,7 @@ pub(crate) struct RunArgs {
     /// FILE holds the conversation and what the model has read of it (its keys and values, some 0.1 MB
     /// for each position at 7B), so that the next run neither looks at its pictures nor reads them
     /// again. It is made if it is not there. Pictures stay where they are and must not change; the
-    /// model must be the same, held in the same precision.
+    /// model must be the same, and so must --dtype, --kv and --exact.
     #[arg(long, value_name = "FILE", help_heading = "Conversation", conflicts_with = "load")]
     session: Option<PathBuf>,
     /// Converse even where input or output is no terminal; each line is a question or an order
@@ -110,7 +110,11 @@ pub(crate) fn run(args: RunArgs) -> Result<(), Failure> {
     args.answer.apply(&mut request, seed);
     request.check().map_err(Failure::mistake)?;
 
-    let loaded = args.model.load()?;
+    let talks = match mode {
+        Mode::Once(_) => Talks::One,
+        Mode::Conversation(_) => Talks::Several,
+    };
+    let loaded = args.model.load(talks)?;
     check_tiles(&args, &loaded)?;
     let past = match &mut session {
         Some(session) => session.past(&loaded.engine)?,

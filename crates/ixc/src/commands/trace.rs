@@ -22,7 +22,7 @@ use serde::Serialize;
 
 use crate::{
     exit::{Exit, Failure},
-    model::{Loaded, ModelArgs},
+    model::{Loaded, ModelArgs, Talks},
     output, picture,
     progress::Working,
     table::{Align, bytes, milliseconds, shape, table},
@@ -135,7 +135,7 @@ pub(crate) fn run(args: TraceArgs) -> Result<(), Failure> {
         talk.attach(picture::open(path, Orientation::AsStored)?);
     }
     talk.ask(&Question { marked: args.prompt.clone(), data: None })?;
-    let loaded = args.model.load()?;
+    let loaded = args.model.load(Talks::One)?;
     let mut request = talk.request(&loaded.engine.instruction());
     request.decoding = Decoding::Greedy;
     // All checks, made where an answer makes them.

@@ -18,6 +18,7 @@ use ixc_input::{
     image::Orientation,
     limits::MAX_PROMPT_BYTES,
 };
+use ixc_nn::files;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
@@ -98,36 +99,22 @@ pub(crate) fn write_session(
     })
 }
 
-/// Writes a file beside its place and then gives it the name: what was there stays whole until the new
-/// file is.
+/// Writes a file in place of what is there.
 fn replace(
     path: &Path,
     fill: impl FnOnce(&mut BufWriter<NamedTempFile>) -> io::Result<()>,
 ) -> Result<(), Failure> {
-    let mut out = BufWriter::new(beside(path)?);
-    fill(&mut out).map_err(|error| unsaved(path, error))?;
-    let file = out.into_inner().map_err(|error| unsaved(path, error.into_error()))?;
-    file.persist(path).map_err(|error| unsaved(path, error.error))?;
-    Ok(())
+    files::replace(path, fill).map_err(|error| unsaved(path, error))
 }
 
 fn unsaved(path: &Path, error: io::Error) -> Failure {
     Failure::mistake(format!("cannot save {}: {error}", path.display()))
 }
 
-/// A new file beside this one; gone when dropped.
-pub(crate) fn beside(path: &Path) -> Result<NamedTempFile, Failure> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".ixc-").suffix(".part");
-    #[cfg(unix)]
-    {
-        // As any new file: the user's mask decides, rather than "nobody but me".
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let folder = folder.unwrap_or(Path::new("."));
-    builder.tempfile_in(folder).map_err(|error| unsaved(path, error))
+/// Refuses a place where no file can be made.
+pub(crate) fn check_place(path: &Path) -> Result<(), Failure> {
+    files::beside(files::folder_of(path)).map_err(|error| unsaved(path, error))?;
+    Ok(())
 }
 
 /// Reads a conversation, and its pictures.
@@ -328,6 +315,32 @@ mod tests {
             write(&Talk::new(Instruction::Published), &path).unwrap_err();
             assert_eq!(std::fs::read_to_string(&path).unwrap(), other);
         }
+    }
+
+    #[test]
+    fn a_damaged_session_is_read_or_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.ixs");
+        let talk = talk(folder.path());
+        write_session(&talk, &path, |out| out.write_all(b"the past")).unwrap();
+        let sound = std::fs::read(&path).unwrap();
+        let mut rest = String::new();
+        let (read, mut behind) = read_session(&path, Orientation::AsStored).unwrap();
+        behind.read_to_string(&mut rest).unwrap();
+        assert_eq!((read.turns, rest.as_str()), (talk.turns, "the past"));
+        let conversation = sound.len() - rest.len();
+        let mut refused = 0;
+        for place in 0..conversation {
+            for bit in 0..8 {
+                let mut damaged = sound.clone();
+                damaged[place] ^= 1 << bit;
+                std::fs::write(&path, &damaged).unwrap();
+                refused += usize::from(read_session(&path, Orientation::AsStored).is_err());
+            }
+            std::fs::write(&path, &sound[..place]).unwrap();
+            assert!(read_session(&path, Orientation::AsStored).is_err(), "cut at {place}");
+        }
+        assert!(refused > conversation * 2, "{refused} of {} flips", conversation * 8);
     }
 
     #[test]

@@ -105,7 +105,7 @@ fn what_is_no_sound_session_is_refused_and_left_alone() {
         (sound[..sound.len() - 1].to_vec(), "the file ends early"),
         (with(2, 1), "expected a conversation"),
         (with(line + 1, 1), "expected a conversation"),
-        (with(past + 20, 1), "another model"),
+        (with(past + 20, 1), "not those that were written"),
         (with(sound.len() - 40, 1), "not those that were written"),
         ([&sound[..], b"\n"].concat(), "more bytes"),
         (
@@ -131,6 +131,17 @@ fn what_is_no_sound_session_is_refused_and_left_alone() {
     let message = run("--session").fails(1);
     assert!(message.contains("another model") && message.contains("--load"), "{message}");
     run("--load").ok();
+    for (flags, part) in [
+        (&["--exact"][..], "made without --exact"),
+        (&["--kv", "q8"], "made with --kv f16, and this is --kv q8"),
+        (&["--dtype", "f32"], "made with --dtype stored, and this is --dtype f32"),
+        (&["--context", "3"], "the context is 3: give a greater --context"),
+    ] {
+        let run = [&["run", "-m", tiny(), "--session", &file], flags, &GREEDY, &["Why?"]].concat();
+        let message = ixc(&run).fails(1);
+        assert!(message.contains(part) && message.contains("--load"), "{part:?} in {message}");
+        assert_eq!(fs::read(&file).unwrap(), sound, "{part}");
+    }
     refused(text(&folder.join("no/such/folder/s.ixs")), 1);
     ixc(&["run", "-m", tiny(), "--session", &file, "--load", &file, "Hi"]).fails(2);
 }

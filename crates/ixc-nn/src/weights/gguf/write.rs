@@ -15,7 +15,7 @@ use crate::{
     limits::{MAX_HEADER_BYTES, MAX_KEYS, MAX_TENSORS},
     weights::{
         Sink, TensorPlan, extent,
-        write::{beside, finish, sync_folder},
+        write::beside,
     },
 };
 
@@ -158,10 +158,7 @@ pub fn write_gguf<E: From<Error>>(
         return Err(Error::Exists { path: path.clone() }.into());
     }
     let (header, sizes) = plan.header()?;
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
+    let folder = files::folder_of(path);
     let mut out = BufWriter::with_capacity(1 << 20, beside(folder)?);
     out.write_all(&header).map_err(Error::io("write", path))?;
     let mut written = header.len() as u64;
@@ -173,10 +170,10 @@ pub fn write_gguf<E: From<Error>>(
         out.write_all(&[0; ALIGN][..padded - size]).map_err(Error::io("write", path))?;
         written += padded as u64;
     }
-    let temporary = finish(out, path)?;
+    let temporary = files::finish(out).map_err(Error::io("write", path))?;
     let named =
         if plan.replace { temporary.persist(path) } else { temporary.persist_noclobber(path) };
     named.map_err(|error| Error::io("name the file", path)(error.error))?;
-    sync_folder(folder)?;
+    files::sync_folder(folder).map_err(Error::io("write", folder))?;
     Ok(written)
 }
