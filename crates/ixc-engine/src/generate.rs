@@ -10,7 +10,7 @@ use candle_core::Tensor;
 use ixc_input::prompt::{Prompt, Segment};
 use ixc_model::{
     XComposer,
-    decoder::Sequence,
+    decoder::{Outputs, Sequence},
     splice::Spliced,
     stage::{Observer, unobserved},
 };
@@ -73,18 +73,19 @@ impl Reading {
         observe: &mut Observer,
     ) -> Result<Option<Vec<f32>>, Error> {
         let rows = self.rows()?;
-        let count = most.min(rows - self.start);
+        // Chunks of one size: a short last one would cost nearly as much as a long one.
+        let left = rows - self.start;
+        let count = left.div_ceil(left.div_ceil(most).max(1));
         let chunk = self.spliced.embeddings.narrow(0, self.start, count);
         let chunk = chunk.map_err(ixc_model::Error::from)?; // (count, hidden)
         let images = self.spliced.images.within(self.start..self.start + count);
         let mut batch = [Sequence { rows: count, cache: Some(cache) }];
-        let hidden = model.forward(&chunk, &images, &mut batch, observe)?;
+        let hidden = model.forward(&chunk, &images, &mut batch, Outputs::Last, observe)?;
         self.start += count;
         if self.start < rows {
             return Ok(None);
         }
-        let last = hidden.narrow(0, count - 1, 1).map_err(ixc_model::Error::from)?; // (1, hidden)
-        Ok(scores(model, &last, observe)?.pop())
+        Ok(scores(model, &hidden, observe)?.pop())
     }
 }
 
@@ -110,7 +111,8 @@ pub fn advance(
     let rows = model.embed(ids)?; // (sequences, hidden)
     let mut batch: Vec<Sequence> =
         caches.iter_mut().map(|cache| Sequence { rows: 1, cache: Some(cache) }).collect();
-    let hidden = model.forward(&rows, &Default::default(), &mut batch, &mut unobserved)?;
+    let images = Default::default();
+    let hidden = model.forward(&rows, &images, &mut batch, Outputs::Last, &mut unobserved)?;
     scores(model, &hidden, &mut unobserved)
 }
 

@@ -1,8 +1,9 @@
 //! How much one request may ask for, and why.
 
-/// Rows read in one go: bounds the activations of a long prompt (at 7B about 0.5 GB) and lets a
-/// caller see progress and stop between chunks.
-pub const PREFILL_ROWS: usize = 1024;
+/// Rows read in one go: bounds the activations of a long prompt (at 7B about 0.6 GB) and lets a
+/// caller see progress and stop between chunks. Enough for a photograph and a question in one go: each
+/// chunk unpacks all weights once more.
+pub const PREFILL_ROWS: usize = 1536;
 
 /// Beams side by side: published scores use 3 and 5; each costs a cache of its own.
 pub const BEAMS_MAX: usize = 32;

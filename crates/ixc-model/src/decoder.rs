@@ -4,7 +4,7 @@
 //! together, attention sees each sequence alone with its own cache. So a batch equals its members.
 //! The cache is optional: the same forward serves training.
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use ixc_nn::{
     Arithmetic,
     activation::add,
@@ -28,6 +28,21 @@ pub struct Sequence<'a> {
     pub rows: usize,
     /// Its past, extended by the forward pass.
     pub cache: Option<&'a mut KvCache>,
+}
+
+/// Which rows a forward pass is for. All of them reach the caches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outputs {
+    /// Every row.
+    All,
+    /// The last row of each sequence: behind the last block's attention nothing else is computed.
+    Last,
+}
+
+/// The rows that go on behind the last block's attention.
+struct Wanted {
+    rows: Tensor, // (sequences), indices
+    images: ImageRows,
 }
 
 /// What stays the same through all blocks of one forward pass.
@@ -81,7 +96,8 @@ impl Decoder {
         })
     }
 
-    /// Runs a batch of rows, (n, hidden) → (n, hidden), extending the sequences' caches.
+    /// Runs a batch of rows, (n, hidden) → (n, hidden) or (sequences, hidden), extending the sequences'
+    /// caches.
     ///
     /// # Errors
     /// When the sequences' rows do not add up to n.
@@ -90,17 +106,25 @@ impl Decoder {
         x: &Tensor,
         images: &ImageRows,
         batch: &mut [Sequence],
+        outputs: Outputs,
         observe: &mut Observer,
     ) -> Result<Tensor, Error> {
         let tables = batch
             .iter()
             .map(|s| self.rope.tables(s.cache.as_ref().map_or(0, |cache| cache.len()), s.rows))
             .collect();
+        let wanted = match outputs {
+            Outputs::Last if batch.iter().any(|sequence| sequence.rows != 1) => {
+                Some(Wanted::last(images, batch)?)
+            }
+            _ => None,
+        };
         let mut pass = Pass { images, batch, tables };
         let _buffers = ixc_nn::pass();
         let mut x = x.clone(); // (n, hidden)
         for (layer, block) in self.blocks.iter().enumerate() {
-            x = block.forward(&x, layer, &mut pass)?;
+            let wanted = wanted.as_ref().filter(|_| layer + 1 == self.blocks.len());
+            x = block.forward(&x, layer, &mut pass, wanted)?;
             report(observe, Stage::DecoderLayer(layer), &x)?;
         }
         for sequence in pass.batch {
@@ -134,20 +158,51 @@ impl Block {
         })
     }
 
-    fn forward(&self, x: &Tensor, layer: usize, pass: &mut Pass) -> Result<Tensor, Error> {
+    fn forward(
+        &self,
+        x: &Tensor,
+        layer: usize,
+        pass: &mut Pass,
+        wanted: Option<&Wanted>,
+    ) -> Result<Tensor, Error> {
         let normed = self.attention_norm.forward(x)?;
-        let x = add(self.attention.forward(&normed, layer, pass)?, x)?;
+        let mut seen = self.attention.forward(&normed, layer, pass)?;
         recycle(normed);
+        let (mut x, mut images) = (x.clone(), pass.images);
+        if let Some(wanted) = wanted {
+            x = x.index_select(&wanted.rows, 0)?;
+            seen = seen.index_select(&wanted.rows, 0)?;
+            images = &wanted.images;
+        }
+        x = add(self.attention.wo.forward(&seen, images)?, &x)?;
+        recycle(seen);
         let normed = self.ffn_norm.forward(&x)?;
-        let inner = PLoraLinear::gated(&self.gate, &self.up, &normed, pass.images)?; // (n, inner)
+        let inner = PLoraLinear::gated(&self.gate, &self.up, &normed, images)?; // (n, inner)
         recycle(normed);
-        let out = add(self.down.forward(&inner, pass.images)?, &x)?;
+        let out = add(self.down.forward(&inner, images)?, &x)?;
         [inner, x].into_iter().for_each(recycle);
         Ok(out)
     }
 }
 
+impl Wanted {
+    /// The last row of each sequence.
+    fn last(images: &ImageRows, batch: &[Sequence]) -> Result<Self, Error> {
+        let mut rows = Vec::with_capacity(batch.len());
+        let mut end = 0;
+        for sequence in batch {
+            end += sequence.rows;
+            rows.push(end.saturating_sub(1));
+        }
+        let is_image = |row: &usize| !images.within(*row..row + 1).is_empty();
+        let images = ImageRows::from_mask(rows.iter().map(is_image));
+        let rows: Vec<u32> = rows.into_iter().map(|row| row as u32).collect();
+        Ok(Self { rows: Tensor::new(rows, &Device::Cpu)?, images })
+    }
+}
+
 impl Attention {
+    /// What each row sees, before the output layer: (n, hidden) → (n, heads · d).
     fn forward(&self, x: &Tensor, layer: usize, pass: &mut Pass) -> Result<Tensor, Error> {
         let qkv = self.wqkv.forward(x, pass.images)?; // (n, (heads + 2 kv) · d)
         let mut start = 0;
@@ -159,10 +214,7 @@ impl Attention {
             start += sequence.rows;
         }
         recycle(qkv);
-        let seen = if seen.len() == 1 { seen.swap_remove(0) } else { Tensor::cat(&seen, 0)? };
-        let out = self.wo.forward(&seen, pass.images)?;
-        recycle(seen);
-        Ok(out)
+        Ok(if seen.len() == 1 { seen.swap_remove(0) } else { Tensor::cat(&seen, 0)? })
     }
 
     /// One sequence: its packed rows, (t, kv · (group + 2) · d) → (t, heads · d).

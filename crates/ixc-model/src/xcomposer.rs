@@ -23,7 +23,7 @@ use ixc_nn::{
 use crate::{
     Error, ModelConfig,
     config::VisionConfig,
-    decoder::{Decoder, Sequence},
+    decoder::{Decoder, Outputs, Sequence},
     load::{Weights, check_complete},
     splice::{Spliced, splice},
     stage::{Observer, Stage, report},
@@ -119,7 +119,7 @@ impl XComposer {
         Ok(self.words.forward(ids)?)
     }
 
-    /// Reads rows, (n, hidden) → (n, hidden), Partial LoRA acting on the image rows.
+    /// Reads rows, (n, hidden) → (n, hidden) or (sequences, hidden), Partial LoRA acting on the image rows.
     ///
     /// # Errors
     /// When the batch's rows do not add up to n.
@@ -128,9 +128,10 @@ impl XComposer {
         embeddings: &Tensor,
         images: &ImageRows,
         batch: &mut [Sequence],
+        outputs: Outputs,
         observe: &mut Observer,
     ) -> Result<Tensor, Error> {
-        self.decoder.forward(embeddings, images, batch, observe)
+        self.decoder.forward(embeddings, images, batch, outputs, observe)
     }
 
     /// Scores of the next word after each row: (rows, hidden) → (rows, vocabulary).

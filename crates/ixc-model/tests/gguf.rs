@@ -13,7 +13,7 @@ use ixc_input::{
 use ixc_model::{
     Error, ModelConfig, XComposer,
     config::{LanguageConfig, PATCH, PLoraConfig, VisionConfig},
-    decoder::Sequence,
+    decoder::{Outputs, Sequence},
     gguf, init,
     quantise::{self, Options, Planned, Written},
     stage::unobserved,
@@ -91,7 +91,13 @@ fn logits(model: &XComposer) -> Vec<f32> {
     let spliced = model.splice(&Prompt { segments }, &pictures, &mut unobserved).unwrap();
     let rows = spliced.embeddings.dim(0).unwrap();
     let mut batch = [Sequence { rows, cache: None }];
-    let hidden = model.forward(&spliced.embeddings, &spliced.images, &mut batch, &mut unobserved);
+    let hidden = model.forward(
+        &spliced.embeddings,
+        &spliced.images,
+        &mut batch,
+        Outputs::All,
+        &mut unobserved,
+    );
     let logits = model.logits(&hidden.unwrap(), &mut unobserved).unwrap();
     logits.flatten_all().unwrap().to_vec1().unwrap()
 }

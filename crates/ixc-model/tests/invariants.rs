@@ -4,7 +4,7 @@
 
 use std::ops::ControlFlow;
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use ixc_input::{
     prepare::{Geometry, Grid, Pixels, TileStyle},
     prompt::{Prompt, Segment},
@@ -12,7 +12,7 @@ use ixc_input::{
 use ixc_model::{
     Family, ModelConfig, XComposer,
     config::{LanguageConfig, PLoraConfig, VisionConfig},
-    decoder::Sequence,
+    decoder::{Outputs, Sequence},
     init,
     splice::Spliced,
     stage::unobserved,
@@ -120,14 +120,56 @@ fn rows(x: &Tensor) -> usize {
 /// The slow twin: everything at once, no cache.
 fn whole(model: &XComposer, x: &Tensor, images: &ImageRows) -> Tensor {
     let mut batch = [Sequence { rows: rows(x), cache: None }];
-    let hidden = model.forward(x, images, &mut batch, &mut unobserved).unwrap();
+    let hidden = model.forward(x, images, &mut batch, Outputs::All, &mut unobserved).unwrap();
     model.logits(&hidden, &mut unobserved).unwrap()
 }
 
 fn cached(model: &XComposer, x: &Tensor, images: &ImageRows, cache: &mut KvCache) -> Tensor {
     let mut batch = [Sequence { rows: rows(x), cache: Some(cache) }];
-    let hidden = model.forward(x, images, &mut batch, &mut unobserved).unwrap();
+    let hidden = model.forward(x, images, &mut batch, Outputs::All, &mut unobserved).unwrap();
     model.logits(&hidden, &mut unobserved).unwrap()
+}
+
+/// The last block may leave out what nobody asked for: what is left is the same, and so is the past.
+#[test]
+fn last_rows_alone_are_the_last_of_all_rows() {
+    for config in shapes() {
+        let model = load(&config, StoredType::F32, Keep::Stored);
+        last_rows_of(&model);
+    }
+}
+
+fn last_rows_of(model: &XComposer) {
+    let members: Vec<Spliced> =
+        prompts()[1..3].iter().map(|prompt| spliced(model, prompt)).collect();
+    let x = Tensor::cat(&[&members[0].embeddings, &members[1].embeddings], 0).unwrap();
+    let lengths = [rows(&members[0].embeddings), rows(&members[1].embeddings)];
+    let mut images = members[0].images.clone();
+    for run in members[1].images.runs() {
+        images.push(run.start + lengths[0]..run.end + lengths[0]);
+    }
+    // The second prompt ends with a picture; without any, all rows are text.
+    for images in [images, ImageRows::default()] {
+        let run = |outputs| {
+            let mut caches = [model.cache(KvType::F32), model.cache(KvType::F32)];
+            let mut batch: Vec<Sequence> = caches
+                .iter_mut()
+                .zip(lengths)
+                .map(|(cache, rows)| Sequence { rows, cache: Some(cache) })
+                .collect();
+            let hidden = model.forward(&x, &images, &mut batch, outputs, &mut unobserved).unwrap();
+            let word = model.embed(&[8, 9]).unwrap();
+            let mut batch: Vec<Sequence> =
+                caches.iter_mut().map(|cache| Sequence { rows: 1, cache: Some(cache) }).collect();
+            let none = ImageRows::default();
+            let next = model.forward(&word, &none, &mut batch, outputs, &mut unobserved).unwrap();
+            (hidden, next)
+        };
+        let ((all, next), (last, next_of_last)) = (run(Outputs::All), run(Outputs::Last));
+        let ends = Tensor::new(vec![lengths[0] as u32 - 1, rows(&x) as u32 - 1], &Device::Cpu);
+        assert_same("the last rows", &last, &all.index_select(&ends.unwrap(), 0).unwrap());
+        assert_same("the words behind them", &next_of_last, &next);
+    }
 }
 
 fn assert_same(what: &str, found: &Tensor, expected: &Tensor) {
@@ -259,7 +301,8 @@ fn a_batch_equals_its_members() {
                 .zip(lengths)
                 .map(|(cache, &rows)| Sequence { rows, cache: Some(cache) })
                 .collect();
-            let hidden = model.forward(x, images, &mut batch, &mut unobserved).unwrap();
+            let hidden =
+                model.forward(x, images, &mut batch, Outputs::All, &mut unobserved).unwrap();
             model.logits(&hidden, &mut unobserved).unwrap()
         };
         let lengths: Vec<usize> = parts.iter().map(|part| rows(part)).collect();

@@ -13,7 +13,7 @@ use ixc_goldens::{Expected, assert_close, folders, json, tensors, weight_files};
 use ixc_input::{prepare::Geometry, prompt::Prompt};
 use ixc_model::{
     Stage, XComposer,
-    decoder::Sequence,
+    decoder::{Outputs, Sequence},
     load::Weights,
     shapes::Shapes,
     stage::{unobserved, watching},
@@ -134,7 +134,9 @@ fn check_run(
     let spliced = model.splice(prompt, features, &mut see).unwrap();
     let rows = spliced.embeddings.dim(0).unwrap();
     let mut batch = [Sequence { rows, cache: None }];
-    let hidden = model.forward(&spliced.embeddings, &spliced.images, &mut batch, &mut see).unwrap();
+    let hidden = model
+        .forward(&spliced.embeddings, &spliced.images, &mut batch, Outputs::All, &mut see)
+        .unwrap();
     model.logits(&hidden, &mut see).unwrap();
 }
 

@@ -188,8 +188,8 @@ fn tiled(passes: &[Pass], m: usize, n: usize, height: usize, out: &mut [f32], fi
         SCRATCH.with_borrow_mut(|Scratch { panel, sums }| {
             let first = task * height;
             let columns = height.min(n - first);
-            sums.clear();
             sums.resize(tiles * TILE_ROWS * PANEL, 0.0);
+            let mut begun = [false; PANEL / STRIP];
             for Pass { rows, weights } in passes {
                 for group in 0..rows.groups() {
                     for (strip, weight) in weights.iter().enumerate() {
@@ -198,7 +198,10 @@ fn tiled(passes: &[Pass], m: usize, n: usize, height: usize, out: &mut [f32], fi
                             panel.fill(strip, path, rows.lane(), weight, outputs, group);
                         }
                     }
-                    run_group(path, rows, group, panel, weights.map(|w| w.is_some()), sums);
+                    for strip in (0..PANEL / STRIP).filter(|&strip| weights[strip].is_some()) {
+                        let begin = !std::mem::replace(&mut begun[strip], true);
+                        run_group(path, rows, group, panel, strip, begin, sums);
+                    }
                 }
             }
             Arch::new().dispatch(Write {
@@ -213,19 +216,23 @@ fn tiled(passes: &[Pass], m: usize, n: usize, height: usize, out: &mut [f32], fi
     });
 }
 
-/// All tiles of rows over one panel.
+/// All tiles of rows over one strip; `begin` where it is the first that adds to its sums.
 fn run_group(
     path: cpu::Path,
     rows: &Packed,
     group: usize,
     panel: &Panel,
-    strips: [bool; PANEL / STRIP],
+    strip: usize,
+    begin: bool,
     sums: &mut [f32],
 ) {
+    let right = panel.strip(strip);
     for (tile, sums) in sums.chunks_exact_mut(TILE_ROWS * PANEL).enumerate() {
-        let Some(left) = rows.tile(group, tile) else { continue };
-        for (strip, _) in strips.iter().enumerate().filter(|(_, filled)| **filled) {
-            tile::run(path, &left, &panel.strip(strip), &mut sums[strip * STRIP..]);
+        if begin {
+            sums.chunks_exact_mut(PANEL).for_each(|sums| sums[strip * STRIP..][..STRIP].fill(0.0));
+        }
+        if let Some(left) = rows.tile(group, tile) {
+            tile::run(path, &left, &right, &mut sums[strip * STRIP..]);
         }
     }
 }

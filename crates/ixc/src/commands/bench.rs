@@ -6,7 +6,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use ixc_nn::{cpu, measure::Numbers, pool, weights::Checkpoint};
+use ixc_model::gguf;
+use ixc_nn::{cpu, measure::Numbers, pool};
 
 use crate::{
     bench::{
@@ -111,7 +112,7 @@ pub(crate) fn run(args: BenchArgs) -> Result<(), Failure> {
     let Loaded { engine, path, options, .. } = args.model.load(Talks::Several)?;
     check_context(&args, engine.context())?;
     let config = engine.model().config().clone();
-    let checkpoint = Checkpoint::open(&path).map_err(Failure::of(Exit::Model))?;
+    let checkpoint = gguf::open(&path).map_err(Failure::of(Exit::Model))?;
     let keep = args.model.keep();
     let costs = Costs::of(&config, &checkpoint, keep);
     let model = Model {
