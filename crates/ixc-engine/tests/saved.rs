@@ -178,7 +178,10 @@ fn what_it_was_made_with_is_named() {
     for (options, parts) in [
         (LoadOptions { keep: Keep::F32, ..plain() }, &["--dtype stored", "--dtype f32"][..]),
         (LoadOptions { kv: KvType::Q8, ..plain() }, &["--kv f32", "--kv q8"]),
-        (LoadOptions { arithmetic: Arithmetic::Fast, ..plain() }, &["made with --exact", "without"]),
+        (
+            LoadOptions { arithmetic: Arithmetic::Fast, ..plain() },
+            &["made with --exact", "without"],
+        ),
         (
             LoadOptions { context: Some(8), ..plain() },
             &["--context", &positions, "the context is 8"],

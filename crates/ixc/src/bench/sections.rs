@@ -26,8 +26,7 @@ use ixc_nn::{cache::KvCache, plora::ImageRows};
 use super::{Draft, Measure, Sheet, work::Costs};
 use crate::{
     exit::{Exit, Failure},
-    machine,
-    model,
+    machine, model,
 };
 
 /// Pixels a side of the picture that is shown: the published 490.

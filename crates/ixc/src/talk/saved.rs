@@ -338,7 +338,10 @@ mod tests {
                 refused += usize::from(read_session(&path, Orientation::AsStored).is_err());
             }
             std::fs::write(&path, &sound[..place]).unwrap();
-            assert!(read_session(&path, Orientation::AsStored).is_err(), "cut at {place}");
+            // Without its line end alone the conversation is whole; the model's past is not there then.
+            let whole = place + 1 == conversation;
+            let read = read_session(&path, Orientation::AsStored);
+            assert_eq!(read.is_ok(), whole, "cut at {place}");
         }
         assert!(refused > conversation * 2, "{refused} of {} flips", conversation * 8);
     }

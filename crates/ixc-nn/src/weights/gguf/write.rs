@@ -6,17 +6,14 @@
 use std::{
     collections::HashSet,
     io::{BufWriter, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use super::{ALIGNMENT_KEY, AXES_MAX, MAGIC, TYPES};
 use crate::{
-    Error,
+    Error, files,
     limits::{MAX_HEADER_BYTES, MAX_KEYS, MAX_TENSORS},
-    weights::{
-        Sink, TensorPlan, extent,
-        write::beside,
-    },
+    weights::{Sink, TensorPlan, extent, write::beside},
 };
 
 /// Bytes of a tensor's name: public tools keep names in 64 bytes, the last of them 0.
