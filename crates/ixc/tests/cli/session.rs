@@ -90,7 +90,7 @@ fn what_is_no_sound_session_is_refused_and_left_alone() {
     answer(&["--session", &file, "Hi"]);
     let sound = fs::read(&file).unwrap();
     let line = sound.iter().position(|byte| *byte == b'{').unwrap();
-    let past = sound.windows(11).position(|part| part == b"ixc-past-1\n").unwrap();
+    let past = sound.windows(11).position(|part| part == b"ixc-past-2\n").unwrap();
     let with = |place: usize, byte: u8| {
         let mut changed = sound.clone();
         changed[place] ^= byte;

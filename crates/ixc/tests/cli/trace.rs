@@ -45,7 +45,9 @@ fn the_path_is_the_one_that_answers() {
     let (hidden, positions) = (language.hidden as u64, answer["prompt_tokens"].as_u64().unwrap());
     assert_eq!(shape("projector"), [IMAGE_TOKENS, hidden]);
     assert_eq!(shape("splice"), [positions, hidden]);
-    assert_eq!(shape("decoder layer 1"), [positions, hidden]);
+    assert_eq!(shape("decoder layer 0"), [positions, hidden]);
+    // Behind the last block only the last position is needed.
+    assert_eq!(shape("decoder layer 1"), [1, hidden]);
     assert_eq!(shape("logits"), [1, language.vocabulary as u64]);
 }
 
