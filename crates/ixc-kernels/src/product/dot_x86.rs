@@ -8,6 +8,20 @@ use std::arch::x86_64::*;
 use super::{Row, plain};
 use crate::Quant;
 
+/// How far ahead of the weights at work others are asked for. The processor's own prefetcher begins anew at
+/// each page, too late for weights that are used up as fast as memory delivers them.
+const AHEAD: usize = 2048;
+
+/// Asks for the `bytes` that lie [`AHEAD`] of `weights`. What is behind the end is asked for too: it is the
+/// next row, or no memory, and then nothing happens.
+#[inline(always)]
+fn ask_ahead(weights: *const u8, bytes: usize) {
+    for line in (0..bytes).step_by(64) {
+        // SAFETY: a prefetch reads nothing; any address will do.
+        unsafe { _mm_prefetch(weights.wrapping_add(AHEAD + line).cast(), _MM_HINT_T0) };
+    }
+}
+
 /// One row of weights against some rows.
 ///
 /// # Safety
@@ -80,6 +94,7 @@ unsafe fn q4_k<const R: usize>(weights: &[u8], rows: &[Row; R]) -> [f32; R] {
     let mut sums = [_mm512_setzero_ps(); R];
     let mut minima_sums = [_mm_setzero_ps(); R];
     for (group, block) in weights.as_chunks::<144>().0.iter().enumerate() {
+        ask_ahead(block.as_ptr(), 144);
         let word = |at: usize| u32::from_le_bytes(block[at..at + 4].try_into().expect("4 bytes"));
         let d = _mm_cvtph_ps(_mm_cvtsi32_si128(word(0) as i32)); // d, dmin
         let dmin = _mm_shuffle_ps(d, d, 1);
@@ -134,6 +149,7 @@ unsafe fn steps<const R: usize, const BITS: usize>(weights: &[u8], rows: &[Row; 
     let offset = _mm_cvtsi32_si128(BITS as i32 - 1);
     let mut sums = [_mm512_setzero_ps(); R];
     for (group, blocks) in weights.chunks_exact(8 * bytes).enumerate() {
+        ask_ahead(blocks.as_ptr(), 8 * bytes);
         let mut parts = [_mm512_setzero_ps(); R];
         for step in 0..4 {
             let pair = &blocks[2 * step * bytes..][..2 * bytes];
@@ -206,6 +222,7 @@ unsafe fn q6_k<const R: usize>(weights: &[u8], rows: &[Row; R]) -> [f32; R] {
     let spread = _mm512_set_epi32(3, 3, 3, 3, 2, 2, 2, 2, 1, 1, 1, 1, 0, 0, 0, 0);
     let mut sums = [_mm512_setzero_ps(); R];
     for (group, block) in weights.as_chunks::<210>().0.iter().enumerate() {
+        ask_ahead(block.as_ptr(), 210);
         let d = i32::from(u16::from_le_bytes([block[208], block[209]]));
         let d = _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(d)));
         // SAFETY: bytes 192..208 of the block.

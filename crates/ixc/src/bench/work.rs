@@ -121,14 +121,19 @@ fn twice(rows: usize, weights: usize) -> f64 {
     2.0 * rows as f64 * weights as f64
 }
 
-/// What products with a layer's weight are done in: int8 where it is quantised.
+/// What products with a layer's weight are done in: int8 where it is quantised and stays so.
 fn numbers(checkpoint: &Checkpoint, layer: &str, keep: Keep) -> Numbers {
-    match (checkpoint.info(&format!("{layer}.weight")).map(|info| info.dtype), keep) {
-        (Some(dtype), Keep::Bf16) if dtype.is_float() => Numbers::Bf16,
-        (Some(dtype), Keep::F16 | Keep::F32) if dtype.is_float() => Numbers::F32,
-        (Some(StoredType::Bf16), _) => Numbers::Bf16,
-        (Some(dtype), _) if dtype.is_float() => Numbers::F32,
-        _ => Numbers::Int8,
+    numbers_of(checkpoint.info(&format!("{layer}.weight")).map(|info| info.dtype), keep)
+}
+
+/// As [`numbers`], of a stored type; 4-bit GPTQ files have no tensor of the weight's own name.
+fn numbers_of(stored: Option<StoredType>, keep: Keep) -> Numbers {
+    let Some(stored) = stored.filter(|stored| stored.quant().is_none()) else {
+        return if keep == Keep::F32 { Numbers::F32 } else { Numbers::Int8 };
+    };
+    match (stored, keep) {
+        (_, Keep::Bf16) | (StoredType::Bf16, Keep::Stored) => Numbers::Bf16,
+        _ => Numbers::F32,
     }
 }
 
@@ -177,6 +182,18 @@ mod tests {
         assert!((adapters - 1.48).abs() < 0.01, "{adapters}");
         assert!((tera(&costs.tower(&vision, 1)) - 0.89).abs() < 0.01);
         assert!((tera(&costs.projector(&vision, 1225)) - 0.05).abs() < 0.005);
+    }
+
+    #[test]
+    fn products_are_counted_in_what_they_are_done_in() {
+        for quantised in [Some(StoredType::Q4K), Some(StoredType::Q8_0), None] {
+            assert_eq!(numbers_of(quantised, Keep::Stored), Numbers::Int8);
+            assert_eq!(numbers_of(quantised, Keep::F32), Numbers::F32);
+        }
+        assert_eq!(numbers_of(Some(StoredType::Bf16), Keep::Stored), Numbers::Bf16);
+        assert_eq!(numbers_of(Some(StoredType::F32), Keep::Bf16), Numbers::Bf16);
+        assert_eq!(numbers_of(Some(StoredType::F32), Keep::Stored), Numbers::F32);
+        assert_eq!(numbers_of(Some(StoredType::Bf16), Keep::F32), Numbers::F32);
     }
 
     #[test]
