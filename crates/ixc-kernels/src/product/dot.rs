@@ -65,6 +65,7 @@ impl<'a> Form<'a> {
                 cols,
                 rows: term.rows.rounded(),
             },
+            (Lane::F32, _) => unreachable!("few rows of float32 are `matmul`'s"),
         }
     }
 

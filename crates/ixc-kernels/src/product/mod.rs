@@ -1,13 +1,13 @@
 //! Products of rows with stored weights in the processor's own low precision.
 //!
-//! One driver for 8-bit integers and bfloat16, for every processor: rows and weights are cut into groups
+//! One driver for 8-bit integers, bfloat16 and float32, for every processor: rows and weights are cut into groups
 //! of [`GROUP_BYTES`] bytes along the inputs; a task takes [`PANEL`] outputs, turns one group of their
 //! weights into a panel that stays in the first cache ([`panel`]), runs all rows over it in register
 //! tiles ([`tile`]), and goes on to the next group. Several terms may add up in the same tile, which is
 //! how Partial LoRA joins a layer for the price of one more group; and the two halves of a panel may belong
 //! to two layers, which is how a gated layer's inner rows are written once. Few rows take dot products with
 //! the weights as they lie ([`dot`]). Results do not depend on the number of threads.
-//! Deliberately absent: float32 products ([`crate::matmul()`]), tensors.
+//! Deliberately absent: the exact float32 product and few rows of it ([`crate::matmul()`]), tensors.
 
 pub mod dot;
 pub mod panel;
@@ -44,29 +44,29 @@ pub struct Term<'a> {
     pub weight: &'a Matrix,
 }
 
-/// In which lane a matrix is multiplied; none for float32.
-fn lane(weight: &Matrix, arithmetic: Arithmetic) -> Option<Lane> {
+/// In which lane a matrix is multiplied with `m` rows; none where [`crate::matmul()`] does it.
+fn lane(weight: &Matrix, m: usize, arithmetic: Arithmetic) -> Option<Lane> {
     match arithmetic {
         Arithmetic::Exact => None,
         Arithmetic::Fast if weight.is_quantised() => Some(Lane::Int8),
         Arithmetic::Fast if weight.is_bf16() && cpu::path() == cpu::Path::Avx512Bf16 => {
             Some(Lane::Bf16)
         }
-        Arithmetic::Fast => None,
+        Arithmetic::Fast => (m > DOT_ROWS_MAX && tile::has_f32(cpu::path())).then_some(Lane::F32),
     }
 }
 
-/// A term that is not multiplied in float32.
+/// A term that has a lane.
 type Laned<'a> = (Lane, Term<'a>);
 
-/// The terms that have a lane, and those that are float32.
+/// The terms that have a lane, and those that have none.
 fn sort<'a>(terms: &[Term<'a>], arithmetic: Arithmetic) -> (Vec<Laned<'a>>, Vec<Term<'a>>) {
     let (m, n) = extents(terms);
     let (mut laned, mut exact) = (Vec::new(), Vec::new());
     for term in terms {
         assert!(term.rows.count() == m && term.weight.rows() == n, "terms of one shape");
         assert_eq!(term.rows.cols(), term.weight.cols(), "rows as long as the weight has inputs");
-        match lane(term.weight, arithmetic) {
+        match lane(term.weight, m, arithmetic) {
             Some(lane) => laned.push((lane, *term)),
             None => exact.push(*term),
         }

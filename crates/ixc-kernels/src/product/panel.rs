@@ -3,9 +3,12 @@
 //! Quantised weights of any type become 8-bit integers with one scale for each output and 256 inputs: the
 //! largest number that the blocks can hold becomes 127. What that rounds away is a small part of what the
 //! 4 bits had rounded away before; 8-bit blocks lose about as much again as they had lost.
-//! bfloat16 stays what it is. Deliberately absent: activations.
+//! bfloat16 stays what it is, or is widened for processors that multiply float32 faster.
+//! Deliberately absent: activations.
 
 use std::ops::Range;
+
+use pulp::{Arch, NullaryFnOnce};
 
 use super::tile::{GROUP_BYTES, GROUP_WORDS, Lane, PANEL, STRIP, Strip};
 use crate::{Matrix, cpu::Path};
@@ -53,6 +56,10 @@ impl Panel {
             match lane {
                 Lane::Int8 => int8(path, weight, first..first + count, group, &mut bytes, scales),
                 Lane::Bf16 => bf16(weight, first..first + count, group, &mut bytes),
+                Lane::F32 => {
+                    let outputs = first..first + count;
+                    Arch::new().dispatch(F32 { weight, outputs, group, out: &mut bytes });
+                }
             }
             scales[count..].fill(0.0);
             bytes[count..].iter_mut().for_each(|bytes| bytes.fill(0));
@@ -83,6 +90,32 @@ fn bf16(weight: &Matrix, outputs: Range<usize>, group: usize, out: &mut Bytes) {
         let row = &stored[output * cols + first..][..count];
         out[..2 * count].copy_from_slice(bytemuck::cast_slice(row));
         out[2 * count..].fill(0);
+    }
+}
+
+/// Weights of any type widened to float32, with 0 behind the last input.
+struct F32<'a> {
+    weight: &'a Matrix,
+    outputs: Range<usize>,
+    group: usize,
+    out: &'a mut Bytes,
+}
+
+impl NullaryFnOnce for F32<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let inputs = Lane::F32.group();
+        let first = self.group * inputs;
+        let count = inputs.min(self.weight.cols() - first);
+        let mut numbers = [0f32; GROUP_WORDS];
+        for (output, out) in self.outputs.zip(self.out) {
+            self.weight.widen_part(output, first..first + count, &mut numbers[..count]);
+            for (out, number) in out.as_chunks_mut().0.iter_mut().zip(numbers) {
+                *out = number.to_le_bytes();
+            }
+        }
     }
 }
 

@@ -24,6 +24,7 @@ pub struct Rows<'a> {
     cols: usize,
     int8: OnceLock<Packed>,
     bf16: OnceLock<Packed>,
+    f32: OnceLock<Packed>,
     quantised: OnceLock<Quantised>,
     rounded: OnceLock<Vec<u16>>,
 }
@@ -40,6 +41,7 @@ impl<'a> Rows<'a> {
             cols,
             int8: OnceLock::new(),
             bf16: OnceLock::new(),
+            f32: OnceLock::new(),
             quantised: OnceLock::new(),
             rounded: OnceLock::new(),
         }
@@ -65,6 +67,7 @@ impl<'a> Rows<'a> {
         let form = match lane {
             Lane::Int8 => &self.int8,
             Lane::Bf16 => &self.bf16,
+            Lane::F32 => &self.f32,
         };
         form.get_or_init(|| Packed::new(self.values, self.cols, lane))
     }
@@ -92,9 +95,9 @@ pub(super) struct Packed {
     groups: usize,
     /// (group, tile, word, row).
     words: Vec<i32>,
-    /// (group, tile, row); empty for bfloat16.
+    /// (group, tile, row); only for integers.
     scales: Vec<f32>,
-    /// (group, tile, row); empty for bfloat16.
+    /// (group, tile, row); only for integers.
     start: Vec<i32>,
     /// Whether a tile has a number other than 0.
     active: Vec<bool>,
@@ -191,6 +194,11 @@ impl NullaryFnOnce for PackTile<'_> {
                 Lane::Bf16 => {
                     for (out, value) in bytes.as_chunks_mut().0.iter_mut().zip(values) {
                         *out = bf16_bits(*value).to_le_bytes();
+                    }
+                }
+                Lane::F32 => {
+                    for (out, value) in bytes.as_chunks_mut().0.iter_mut().zip(values) {
+                        *out = value.to_le_bytes();
                     }
                 }
             }

@@ -1,10 +1,11 @@
 //! The register tile: [`TILE_ROWS`] rows times [`STRIP`] outputs over one group of inputs.
 //!
-//! Both sides come as words of four bytes, four 8-bit integers or two bfloat16: `rows` as (word, row),
-//! the strip as (word, output), so that a step is one word of each row against a vector of outputs.
+//! Both sides come as words of four bytes, four 8-bit integers, two bfloat16 or one float32: `rows` as
+//! (word, row), the strip as (word, output), so that a step is one word of each row against a vector of
+//! outputs.
 //! Weights in 8 bits come with 128 added, which the dot product instructions want; what that adds is known
 //! per row beforehand ([`Left::start`]). Every path does the same sums in the same order for integers;
-//! bfloat16 exists on one path alone.
+//! bfloat16 exists on one path alone, float32 where there are vectors for it ([`has_f32`]).
 
 use crate::cpu::Path;
 
@@ -30,6 +31,8 @@ pub enum Lane {
     Int8,
     /// Two bfloat16.
     Bf16,
+    /// One float32.
+    F32,
 }
 
 impl Lane {
@@ -38,6 +41,7 @@ impl Lane {
         match self {
             Self::Int8 => GROUP_BYTES,
             Self::Bf16 => GROUP_BYTES / 2,
+            Self::F32 => GROUP_WORDS,
         }
     }
 }
@@ -47,9 +51,9 @@ impl Lane {
 pub struct Left<'a> {
     /// (word, row): [`GROUP_WORDS`] × [`TILE_ROWS`].
     pub words: &'a [i32],
-    /// The rows' scales; empty for bfloat16.
+    /// The rows' scales; only integers have them.
     pub scales: &'a [f32],
-    /// What each row's integer sums start from: −128 · the sum of the row's integers. Empty for bfloat16.
+    /// What each row's integer sums start from: −128 · the sum of the row's integers. Only for integers.
     pub start: &'a [i32],
 }
 
@@ -60,14 +64,19 @@ pub struct Strip<'a> {
     pub lane: Lane,
     /// (word, output): [`GROUP_WORDS`] × [`STRIP`].
     pub words: &'a [i32],
-    /// The outputs' scales; meaningless for bfloat16.
+    /// The outputs' scales; meaningless but for integers.
     pub scales: &'a [f32],
+}
+
+/// Whether a path has float32 tiles. Where it has none, whole matrices go to a library's product.
+pub fn has_f32(path: Path) -> bool {
+    matches!(path, Path::Avx2 | Path::Avx512 | Path::Avx512Bf16)
 }
 
 /// Adds the tile's products to `sums`, whose rows are [`PANEL`] apart.
 ///
 /// # Panics
-/// When a slice is too short, or bfloat16 is asked of a path that has none.
+/// When a slice is too short, or the lane is asked of a path that has none.
 pub fn run(path: Path, left: &Left, strip: &Strip, sums: &mut [f32]) {
     assert!(
         left.words.len() == GROUP_WORDS * TILE_ROWS && strip.words.len() == GROUP_WORDS * STRIP
@@ -99,6 +108,19 @@ pub fn run(path: Path, left: &Left, strip: &Strip, sums: &mut [f32]) {
                 unsafe { x86::bf16_avx512(left, strip, sums) }
             }
             _ => panic!("{} has no bfloat16 products", path.name()),
+        },
+        Lane::F32 => match path {
+            #[cfg(target_arch = "x86_64")]
+            Path::Avx512 | Path::Avx512Bf16 => {
+                // SAFETY: as above.
+                unsafe { x86::f32_avx512(left, strip, sums) }
+            }
+            #[cfg(target_arch = "x86_64")]
+            Path::Avx2 => {
+                // SAFETY: as above.
+                unsafe { x86::f32_avx2(left, strip, sums) }
+            }
+            _ => panic!("{} has no float32 tiles", path.name()),
         },
     }
 }
@@ -194,6 +216,79 @@ mod x86 {
             for (half, &total) in totals.iter().enumerate() {
                 // SAFETY: as for the load.
                 unsafe { _mm512_storeu_ps(sums.as_mut_ptr().add(row * PANEL + 16 * half), total) };
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`int8_avx512`].
+    #[target_feature(enable = "avx512f")]
+    pub(super) unsafe fn f32_avx512(left: &Left, strip: &Strip, sums: &mut [f32]) {
+        let mut totals = [[_mm512_setzero_ps(); 2]; TILE_ROWS];
+        for (row, totals) in totals.iter_mut().enumerate() {
+            for (half, total) in totals.iter_mut().enumerate() {
+                // SAFETY: sums holds rows of PANEL, the last of at least STRIP.
+                *total = unsafe { _mm512_loadu_ps(sums.as_ptr().add(row * PANEL + 16 * half)) };
+            }
+        }
+        let (x, w) = (left.words.as_ptr().cast::<f32>(), strip.words.as_ptr().cast::<f32>());
+        for word in 0..GROUP_WORDS {
+            // SAFETY: word · 32 + 31 and word · 12 + 11 lie within the slices; a word is a float32.
+            unsafe {
+                let w = w.add(word * STRIP);
+                let (w0, w1) = (_mm512_loadu_ps(w), _mm512_loadu_ps(w.add(16)));
+                let x = x.add(word * TILE_ROWS);
+                for (row, totals) in totals.iter_mut().enumerate() {
+                    let x = _mm512_set1_ps(*x.add(row));
+                    totals[0] = _mm512_fmadd_ps(w0, x, totals[0]);
+                    totals[1] = _mm512_fmadd_ps(w1, x, totals[1]);
+                }
+            }
+        }
+        for (row, totals) in totals.iter().enumerate() {
+            for (half, &total) in totals.iter().enumerate() {
+                // SAFETY: as for the load.
+                unsafe { _mm512_storeu_ps(sums.as_mut_ptr().add(row * PANEL + 16 * half), total) };
+            }
+        }
+    }
+
+    /// Six rows of two vectors at a time: their sums and three factors fit 16 registers.
+    ///
+    /// # Safety
+    /// As [`int8_avx512`].
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) unsafe fn f32_avx2(left: &Left, strip: &Strip, sums: &mut [f32]) {
+        const SIX: usize = 6;
+        for first in (0..TILE_ROWS).step_by(SIX) {
+            for column in (0..STRIP).step_by(16) {
+                let place = |row: usize, half: usize| (first + row) * PANEL + column + 8 * half;
+                let mut totals = [[_mm256_setzero_ps(); 2]; SIX];
+                for (row, totals) in totals.iter_mut().enumerate() {
+                    for (half, total) in totals.iter_mut().enumerate() {
+                        // SAFETY: sums holds rows of PANEL, the last of at least STRIP.
+                        *total = unsafe { _mm256_loadu_ps(sums.as_ptr().add(place(row, half))) };
+                    }
+                }
+                for word in 0..GROUP_WORDS {
+                    // SAFETY: the words lie within the slices, as in the wider form.
+                    unsafe {
+                        let w = strip.words.as_ptr().add(word * STRIP + column).cast::<f32>();
+                        let (w0, w1) = (_mm256_loadu_ps(w), _mm256_loadu_ps(w.add(8)));
+                        let x = left.words.as_ptr().add(word * TILE_ROWS + first).cast::<f32>();
+                        for (row, totals) in totals.iter_mut().enumerate() {
+                            let x = _mm256_set1_ps(*x.add(row));
+                            totals[0] = _mm256_fmadd_ps(w0, x, totals[0]);
+                            totals[1] = _mm256_fmadd_ps(w1, x, totals[1]);
+                        }
+                    }
+                }
+                for (row, totals) in totals.iter().enumerate() {
+                    for (half, &total) in totals.iter().enumerate() {
+                        // SAFETY: as for the load.
+                        unsafe { _mm256_storeu_ps(sums.as_mut_ptr().add(place(row, half)), total) };
+                    }
+                }
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use half::f16;
 use ixc_kernels::{
     Arithmetic, Buffer, Matrix, Quant,
     cpu::{self, Path},
@@ -41,10 +42,16 @@ fn blocks(quant: Quant, rows: usize, cols: usize) -> Matrix {
     Matrix::blocks(quant, rows, cols, Buffer::copied(&bytes))
 }
 
-fn bf16(rows: usize, cols: usize) -> Matrix {
-    let bits: Vec<u16> =
-        numbers(rows * cols, 6).into_iter().map(|value| (value.to_bits() >> 16) as u16).collect();
-    Matrix::bf16(rows, cols, Buffer::from_slice(&bits))
+/// Matrices of each type that is not quantised.
+fn dense(rows: usize, cols: usize) -> [Matrix; 3] {
+    let values = numbers(rows * cols, 6);
+    let rounded: Vec<u16> = values.iter().map(|value| (value.to_bits() >> 16) as u16).collect();
+    let halves: Vec<u16> = values.iter().map(|value| f16::from_f32(*value).to_bits()).collect();
+    [
+        Matrix::bf16(rows, cols, Buffer::from_slice(&rounded)),
+        Matrix::f16(rows, cols, Buffer::from_slice(&halves)),
+        Matrix::f32(rows, cols, Buffer::from_slice(&values)),
+    ]
 }
 
 fn fast(x: &[f32], weight: &Matrix) -> Vec<f32> {
@@ -80,9 +87,18 @@ fn every_path_is_near_the_float32_product() {
             }
             cpu::limit(widest);
         }
-        let (weight, x) = (bf16(n, cols + 3), numbers(m * (cols + 3), 9));
-        let found = deviation(&fast(&x, &weight), &matmul(&x, &weight));
-        assert!(found < 0.01, "{m}×{n}×{cols} bf16: {found}");
+        let x = numbers(m * (cols + 3), 9);
+        for weight in dense(n, cols + 3) {
+            let exact = matmul(&x, &weight);
+            for path in Path::available() {
+                cpu::limit(path);
+                let found = deviation(&fast(&x, &weight), &exact);
+                let rounds = weight.is_bf16() && path == Path::Avx512Bf16;
+                let (most, kind) = (if rounds { 0.01 } else { 1e-6 }, weight.precision());
+                assert!(found < most, "{m}×{n}×{cols} {kind} {path:?}: {found}");
+            }
+            cpu::limit(widest);
+        }
     }
 }
 
