@@ -13,6 +13,7 @@ pub mod attention;
 pub mod buffer;
 pub mod cpu;
 pub mod elementwise;
+pub mod gptq;
 pub mod heads;
 pub mod map;
 mod math;
@@ -27,8 +28,9 @@ pub mod recycle;
 
 pub use arithmetic::Arithmetic;
 pub use buffer::Buffer;
+pub use gptq::Gptq;
 pub use map::MappedFile;
 
 pub use matmul::matmul;
-pub use matrix::{Gptq, Matrix};
+pub use matrix::Matrix;
 pub use quant::Quant;

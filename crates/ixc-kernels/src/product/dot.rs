@@ -2,11 +2,17 @@
 //!
 //! Each row of weights is read once, from its first byte to its last, and multiplied while it streams by.
 //! Integers are summed exactly within a block; sums of blocks are float32. A task takes some outputs next to
-//! each other. Deliberately absent: unpacking into tiles ([`super::panel`]).
+//! each other. Deliberately absent: unpacking into tiles ([`super::panel`]), weights whose outputs lie next to
+//! each other (`super::words`).
 
-use super::{Term, rows::Quantised, tile::Lane};
+use super::{
+    Term,
+    rows::Quantised,
+    tile::Lane,
+    words::{self, Strips},
+};
 use crate::{
-    Matrix, Quant,
+    Quant,
     cpu::{self, Path},
     pool::{self, Shared},
 };
@@ -21,14 +27,21 @@ const SHARED_ROWS: usize = 4;
 pub(super) fn dot_rows(terms: &[(Lane, Term)], bias: Option<&[f32]>, out: &mut [f32]) {
     let path = cpu::path();
     let (m, n) = (terms[0].1.rows.count(), terms[0].1.weight.rows());
+    // The forms of the rows are made here, not by whichever task comes first.
+    let (mut forms, mut strips) = (Vec::new(), Vec::new());
+    for (lane, term) in terms {
+        match term.weight.as_words() {
+            Some(words) => strips.push(Strips::new(words, term.rows)),
+            None => forms.push(Form::of(*lane, term)),
+        }
+    }
     let row_bytes: usize = terms.iter().map(|(_, term)| term.weight.bytes() / n).sum();
     let height = (TASK_BYTES / row_bytes.max(1)).clamp(1, n);
-    // The forms of the rows are made here, not by whichever task comes first.
-    let forms: Vec<Form> = terms.iter().map(|(lane, term)| Form::of(*lane, term)).collect();
+    let height = if strips.is_empty() { height } else { words::width(n) };
     let out = Shared::new(out);
     pool::run(n.div_ceil(height), &|task| {
-        let first = task * height;
-        for output in first..(first + height).min(n) {
+        let outputs = task * height..(task * height + height).min(n);
+        for output in outputs.clone() {
             let start = bias.map_or(0.0, |bias| bias[output]);
             for row in (0..m).step_by(SHARED_ROWS) {
                 let mut sums = [start; SHARED_ROWS];
@@ -42,13 +55,15 @@ pub(super) fn dot_rows(terms: &[(Lane, Term)], bias: Option<&[f32]>, out: &mut [
                 }
             }
         }
+        // SAFETY: as above.
+        let out = |row: usize| unsafe { out.part(row * n + outputs.start, outputs.len()) };
+        strips.iter().for_each(|strips| strips.add(path, outputs.clone(), m, out));
     });
 }
 
 /// A term with its rows in the form that its weights want.
 enum Form<'a> {
     Blocks { quant: Quant, blocks: &'a [u8], cols: usize, rows: &'a Quantised },
-    Words { weight: &'a Matrix, rows: &'a Quantised },
     Bf16 { weights: &'a [u16], cols: usize, rows: &'a [u16] },
 }
 
@@ -59,13 +74,12 @@ impl<'a> Form<'a> {
             (Lane::Int8, Some((quant, blocks))) => {
                 Self::Blocks { quant, blocks, cols, rows: term.rows.quantised() }
             }
-            (Lane::Int8, None) => Self::Words { weight: term.weight, rows: term.rows.quantised() },
-            (Lane::Bf16, _) => Self::Bf16 {
+            // Few rows of float32 are `matmul`'s.
+            _ => Self::Bf16 {
                 weights: term.weight.as_bf16().expect("a matrix of bfloat16"),
                 cols,
                 rows: term.rows.rounded(),
             },
-            (Lane::F32, _) => unreachable!("few rows of float32 are `matmul`'s"),
         }
     }
 
@@ -90,7 +104,6 @@ impl<'a> Form<'a> {
                     }
                 }
             }
-            Self::Words { weight, rows } => add_words(weight, output, rows, first, sums),
             Self::Bf16 { weights, cols, rows } => {
                 let weights = &weights[output * cols..][..cols];
                 for (row, sum) in (first..).zip(sums) {
@@ -166,21 +179,6 @@ pub(super) fn plain<const R: usize>(quant: Quant, weights: &[u8], rows: &[Row; R
         }
     }
     out
-}
-
-/// Other 4-bit storage, widened group by group.
-fn add_words(weight: &Matrix, output: usize, rows: &Quantised, first: usize, sums: &mut [f32]) {
-    let mut values = [0f32; 256];
-    for start in (0..weight.cols()).step_by(256) {
-        let values = &mut values[..256.min(weight.cols() - start)];
-        weight.widen_part(output, start..start + values.len(), values);
-        for (row, sum) in (first..).zip(&mut *sums) {
-            let row = rows.row(row);
-            let x = &row.values[start..][..values.len()];
-            let product: f32 = values.iter().zip(x).map(|(w, &x)| w * f32::from(x)).sum();
-            *sum += product * row.scales[start / 256];
-        }
-    }
 }
 
 fn bf16(path: Path, weights: &[u16], row: &[u16]) -> f32 {

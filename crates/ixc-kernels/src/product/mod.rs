@@ -6,13 +6,14 @@
 //! tiles ([`tile`]), and goes on to the next group. Several terms may add up in the same tile, which is
 //! how Partial LoRA joins a layer for the price of one more group; and the two halves of a panel may belong
 //! to two layers, which is how a gated layer's inner rows are written once. Few rows take dot products with
-//! the weights as they lie ([`dot`]). Results do not depend on the number of threads.
+//! the weights as they lie ([`dot`], `words`). Results do not depend on the number of threads.
 //! Deliberately absent: the exact float32 product and few rows of it ([`crate::matmul()`]), tensors.
 
 pub mod dot;
 pub mod panel;
 pub mod rows;
 pub mod tile;
+mod words;
 
 use std::cell::RefCell;
 
@@ -59,19 +60,34 @@ fn lane(weight: &Matrix, m: usize, arithmetic: Arithmetic) -> Option<Lane> {
 /// A term that has a lane.
 type Laned<'a> = (Lane, Term<'a>);
 
-/// The terms that have a lane, and those that have none.
-fn sort<'a>(terms: &[Term<'a>], arithmetic: Arithmetic) -> (Vec<Laned<'a>>, Vec<Term<'a>>) {
+/// The terms that have a lane, with [`ordered`] rows where there are such, and those that have none.
+fn sort<'a>(
+    terms: &[Term<'a>],
+    ordered: &'a [Option<Rows>],
+    arithmetic: Arithmetic,
+) -> (Vec<Laned<'a>>, Vec<Term<'a>>) {
     let (m, n) = extents(terms);
     let (mut laned, mut exact) = (Vec::new(), Vec::new());
-    for term in terms {
+    for (term, ordered) in terms.iter().zip(ordered) {
         assert!(term.rows.count() == m && term.weight.rows() == n, "terms of one shape");
         assert_eq!(term.rows.cols(), term.weight.cols(), "rows as long as the weight has inputs");
         match lane(term.weight, m, arithmetic) {
-            Some(lane) => laned.push((lane, *term)),
+            Some(lane) => {
+                laned.push((lane, Term { rows: ordered.as_ref().unwrap_or(term.rows), ..*term }));
+            }
             None => exact.push(*term),
         }
     }
     (laned, exact)
+}
+
+/// The rows of each term whose weight keeps its inputs in an order of its own, in that order.
+fn ordered(terms: &[Term], arithmetic: Arithmetic) -> Vec<Option<Rows<'static>>> {
+    let ordered = |term: &Term| {
+        lane(term.weight, term.rows.count(), arithmetic)?;
+        Some(term.rows.ordered(term.weight.as_words()?.order()?))
+    };
+    terms.iter().map(ordered).collect()
 }
 
 /// Rows and outputs of a product.
@@ -86,7 +102,8 @@ fn extents(terms: &[Term]) -> (usize, usize) {
 pub fn product(terms: &[Term], bias: Option<&[f32]>, arithmetic: Arithmetic) -> Vec<f32> {
     let (m, n) = extents(terms);
     assert!(bias.is_none_or(|bias| bias.len() == n), "a bias for each output");
-    let (laned, exact) = sort(terms, arithmetic);
+    let ordered = ordered(terms, arithmetic);
+    let (laned, exact) = sort(terms, &ordered, arithmetic);
     let mut out = floats(m * n);
     let mut bias = bias;
     if !laned.is_empty() {
@@ -120,15 +137,17 @@ pub fn product(terms: &[Term], bias: Option<&[f32]>, arithmetic: Arithmetic) -> 
 pub fn gated(gate: &[Term], up: &[Term], arithmetic: Arithmetic) -> Vec<f32> {
     let (m, n) = extents(gate);
     assert_eq!((m, n), extents(up), "gate and up of one shape");
-    let (gates, exact_gates) = sort(gate, arithmetic);
-    let (ups, exact_ups) = sort(up, arithmetic);
-    if m <= DOT_ROWS_MAX || !exact_gates.is_empty() || !exact_ups.is_empty() {
+    let mut terms = gate.iter().chain(up);
+    if m <= DOT_ROWS_MAX || terms.any(|term| lane(term.weight, m, arithmetic).is_none()) {
         let mut out = product(gate, None, arithmetic);
         let factor = product(up, None, arithmetic);
         elementwise::silu_mul(&mut out, &factor);
         recycle::give(factor);
         return out;
     }
+    let orders = [gate, up].map(|terms| ordered(terms, arithmetic));
+    let (gates, _) = sort(gate, &orders[0], arithmetic);
+    let (ups, _) = sort(up, &orders[1], arithmetic);
     let mut passes: Vec<Pass> = Vec::new();
     for (strip, terms) in [gates, ups].into_iter().enumerate() {
         for (lane, term) in terms {

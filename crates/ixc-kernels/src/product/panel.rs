@@ -3,8 +3,8 @@
 //! Quantised weights of any type become 8-bit integers with one scale for each output and 256 inputs: the
 //! largest number that the blocks can hold becomes 127. What that rounds away is a small part of what the
 //! 4 bits had rounded away before; 8-bit blocks lose about as much again as they had lost.
-//! bfloat16 stays what it is, or is widened for processors that multiply float32 faster.
-//! Deliberately absent: activations.
+//! bfloat16 stays what it is, or is widened for processors that multiply float32 faster. GPTQ's words lie as
+//! the panel's do and are not turned ([`four_bits`]). Deliberately absent: activations.
 
 use std::ops::Range;
 
@@ -47,9 +47,12 @@ impl Panel {
         group: usize,
     ) {
         self.lane = lane;
-        let mut bytes: Bytes = [[0; GROUP_BYTES]; ROWS];
         let words = &mut self.words[strip * STRIP * GROUP_WORDS..][..STRIP * GROUP_WORDS];
         let scales = &mut self.scales[strip * STRIP..][..STRIP];
+        if let Some(stored) = weight.as_words() {
+            return four_bits::fill(path, stored, outputs, group, words, scales);
+        }
+        let mut bytes: Bytes = [[0; GROUP_BYTES]; ROWS];
         for (chunk, scales) in scales.chunks_exact_mut(ROWS).enumerate() {
             let first = (outputs.start + chunk * ROWS).min(outputs.end);
             let count = ROWS.min(outputs.end - first);
@@ -76,6 +79,10 @@ impl Panel {
         }
     }
 }
+
+/// GPTQ's words.
+#[path = "panel_words.rs"]
+mod four_bits;
 
 /// Some outputs' weights of a group, one output behind the other.
 type Bytes = [[u8; GROUP_BYTES]; ROWS];

@@ -2,6 +2,7 @@
 
 mod attention;
 mod elementwise;
+mod gptq;
 mod heads;
 mod matmul;
 mod measure;

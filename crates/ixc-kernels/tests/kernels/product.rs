@@ -19,7 +19,7 @@ use ixc_kernels::{
 use crate::numbers;
 
 /// The path is the whole process's: tests that choose one take turns.
-fn alone() -> MutexGuard<'static, ()> {
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -54,13 +54,13 @@ fn dense(rows: usize, cols: usize) -> [Matrix; 3] {
     ]
 }
 
-fn fast(x: &[f32], weight: &Matrix) -> Vec<f32> {
+pub(crate) fn fast(x: &[f32], weight: &Matrix) -> Vec<f32> {
     let rows = Rows::new(x, weight.cols());
     product(&[Term { rows: &rows, weight }], None, Arithmetic::Fast)
 }
 
 /// ‖found − expected‖ / ‖expected‖.
-fn deviation(found: &[f32], expected: &[f32]) -> f64 {
+pub(crate) fn deviation(found: &[f32], expected: &[f32]) -> f64 {
     assert_eq!(found.len(), expected.len());
     let pairs = || found.iter().zip(expected).map(|(f, e)| (f64::from(*f), f64::from(*e)));
     let difference: f64 = pairs().map(|(f, e)| (f - e).powi(2)).sum();
