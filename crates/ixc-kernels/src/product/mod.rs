@@ -24,7 +24,7 @@ use tile::{GROUP_BYTES, Lane, PANEL, STRIP, TILE_ROWS};
 use crate::{
     Matrix,
     arithmetic::Arithmetic,
-    cpu,
+    cpu::{self, Path},
     elementwise::{self, add_bias},
     math::silu,
     matmul::matmul_into,
@@ -45,13 +45,11 @@ pub struct Term<'a> {
 }
 
 /// In which lane a matrix is multiplied; none for float32.
-fn lane(weight: &Matrix, arithmetic: Arithmetic) -> Option<Lane> {
+fn lane(path: Path, weight: &Matrix, arithmetic: Arithmetic) -> Option<Lane> {
     match arithmetic {
         Arithmetic::Exact => None,
         Arithmetic::Fast if weight.is_quantised() => Some(Lane::Int8),
-        Arithmetic::Fast if weight.is_bf16() && cpu::path() == cpu::Path::Avx512Bf16 => {
-            Some(Lane::Bf16)
-        }
+        Arithmetic::Fast if weight.is_bf16() && path == Path::Avx512Bf16 => Some(Lane::Bf16),
         Arithmetic::Fast => None,
     }
 }
@@ -60,13 +58,17 @@ fn lane(weight: &Matrix, arithmetic: Arithmetic) -> Option<Lane> {
 type Laned<'a> = (Lane, Term<'a>);
 
 /// The terms that have a lane, and those that are float32.
-fn sort<'a>(terms: &[Term<'a>], arithmetic: Arithmetic) -> (Vec<Laned<'a>>, Vec<Term<'a>>) {
+fn sort<'a>(
+    path: Path,
+    terms: &[Term<'a>],
+    arithmetic: Arithmetic,
+) -> (Vec<Laned<'a>>, Vec<Term<'a>>) {
     let (m, n) = extents(terms);
     let (mut laned, mut exact) = (Vec::new(), Vec::new());
     for term in terms {
         assert!(term.rows.count() == m && term.weight.rows() == n, "terms of one shape");
         assert_eq!(term.rows.cols(), term.weight.cols(), "rows as long as the weight has inputs");
-        match lane(term.weight, arithmetic) {
+        match lane(path, term.weight, arithmetic) {
             Some(lane) => laned.push((lane, *term)),
             None => exact.push(*term),
         }
@@ -86,12 +88,13 @@ fn extents(terms: &[Term]) -> (usize, usize) {
 pub fn product(terms: &[Term], bias: Option<&[f32]>, arithmetic: Arithmetic) -> Vec<f32> {
     let (m, n) = extents(terms);
     assert!(bias.is_none_or(|bias| bias.len() == n), "a bias for each output");
-    let (laned, exact) = sort(terms, arithmetic);
+    let path = cpu::path(); // asked once: it may change meanwhile
+    let (laned, exact) = sort(path, terms, arithmetic);
     let mut out = floats(m * n);
     let mut bias = bias;
     if !laned.is_empty() {
         if m <= DOT_ROWS_MAX {
-            dot::dot_rows(&laned, bias, &mut out);
+            dot::dot_rows(path, &laned, bias, &mut out);
         } else {
             let passes: Vec<Pass> = laned
                 .iter()
@@ -100,7 +103,7 @@ pub fn product(terms: &[Term], bias: Option<&[f32]>, arithmetic: Arithmetic) -> 
                     weights: std::array::from_fn(|strip| Some((term.weight, strip * STRIP))),
                 })
                 .collect();
-            tiled(&passes, m, n, PANEL, &mut out, &Finish::Sum(bias));
+            tiled(path, &passes, m, n, PANEL, &mut out, &Finish::Sum(bias));
         }
         bias = None;
     }
@@ -120,8 +123,9 @@ pub fn product(terms: &[Term], bias: Option<&[f32]>, arithmetic: Arithmetic) -> 
 pub fn gated(gate: &[Term], up: &[Term], arithmetic: Arithmetic) -> Vec<f32> {
     let (m, n) = extents(gate);
     assert_eq!((m, n), extents(up), "gate and up of one shape");
-    let (gates, exact_gates) = sort(gate, arithmetic);
-    let (ups, exact_ups) = sort(up, arithmetic);
+    let path = cpu::path();
+    let (gates, exact_gates) = sort(path, gate, arithmetic);
+    let (ups, exact_ups) = sort(path, up, arithmetic);
     if m <= DOT_ROWS_MAX || !exact_gates.is_empty() || !exact_ups.is_empty() {
         let mut out = product(gate, None, arithmetic);
         let factor = product(up, None, arithmetic);
@@ -148,7 +152,7 @@ pub fn gated(gate: &[Term], up: &[Term], arithmetic: Arithmetic) -> Vec<f32> {
         }
     }
     let mut out = floats(m * n);
-    tiled(&passes, m, n, STRIP, &mut out, &Finish::Gate);
+    tiled(path, &passes, m, n, STRIP, &mut out, &Finish::Gate);
     out
 }
 
@@ -180,8 +184,15 @@ thread_local! {
 }
 
 /// Tasks of `height` outputs each.
-fn tiled(passes: &[Pass], m: usize, n: usize, height: usize, out: &mut [f32], finish: &Finish) {
-    let path = cpu::path();
+fn tiled(
+    path: Path,
+    passes: &[Pass],
+    m: usize,
+    n: usize,
+    height: usize,
+    out: &mut [f32],
+    finish: &Finish,
+) {
     let tiles = m.div_ceil(TILE_ROWS);
     let out = Shared::new(out);
     pool::run(n.div_ceil(height), &|task| {
@@ -218,7 +229,7 @@ fn tiled(passes: &[Pass], m: usize, n: usize, height: usize, out: &mut [f32], fi
 
 /// All tiles of rows over one strip; `begin` where it is the first that adds to its sums.
 fn run_group(
-    path: cpu::Path,
+    path: Path,
     rows: &Packed,
     group: usize,
     panel: &Panel,
