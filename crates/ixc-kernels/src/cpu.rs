@@ -12,8 +12,12 @@ pub enum Path {
     Portable,
     /// Arm's 128-bit vectors.
     Neon,
+    /// As above, with 8-bit dot products.
+    NeonDotprod,
     /// x86 with 256-bit vectors: AVX2, FMA and F16C.
     Avx2,
+    /// As above, with 8-bit dot products: AVX-VNNI.
+    AvxVnni,
     /// x86 with 512-bit vectors and 8-bit dot products: AVX-512 F, BW, DQ, VL, VBMI and VNNI.
     Avx512,
     /// As above, with bfloat16 dot products.
@@ -21,7 +25,15 @@ pub enum Path {
 }
 
 /// All paths, narrowest first.
-const ALL: [Path; 5] = [Path::Portable, Path::Neon, Path::Avx2, Path::Avx512, Path::Avx512Bf16];
+const ALL: [Path; 7] = [
+    Path::Portable,
+    Path::Neon,
+    Path::NeonDotprod,
+    Path::Avx2,
+    Path::AvxVnni,
+    Path::Avx512,
+    Path::Avx512Bf16,
+];
 
 impl Path {
     /// Whether this processor can take the path.
@@ -30,12 +42,18 @@ impl Path {
             Self::Portable => true,
             #[cfg(target_arch = "aarch64")]
             Self::Neon => std::arch::is_aarch64_feature_detected!("neon"),
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonDotprod => {
+                Self::Neon.is_available() && std::arch::is_aarch64_feature_detected!("dotprod")
+            }
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => {
                 is_x86_feature_detected!("avx2")
                     && is_x86_feature_detected!("fma")
                     && is_x86_feature_detected!("f16c")
             }
+            #[cfg(target_arch = "x86_64")]
+            Self::AvxVnni => Self::Avx2.is_available() && is_x86_feature_detected!("avxvnni"),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => {
                 Self::Avx2.is_available()
@@ -72,7 +90,9 @@ impl Path {
         match self {
             Self::Portable => "portable",
             Self::Neon => "neon",
+            Self::NeonDotprod => "neondotprod",
             Self::Avx2 => "avx2",
+            Self::AvxVnni => "avxvnni",
             Self::Avx512 => "avx512",
             Self::Avx512Bf16 => "avx512bf16",
         }

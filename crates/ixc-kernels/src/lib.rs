@@ -20,6 +20,8 @@ mod math;
 pub mod matmul;
 pub mod matrix;
 pub mod measure;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 pub mod norm;
 pub mod pool;
 pub mod product;

@@ -175,7 +175,7 @@ impl Matrix {
     ///
     /// # Panics
     /// When the rows are not the matrix's or `out` has another size.
-    #[inline(always)] // so that the caller's run-time SIMD dispatch reaches the loops
+    #[inline(always)] // as above
     pub fn widen(&self, rows: Range<usize>, out: &mut [f32]) {
         assert!(rows.end <= self.rows);
         assert_eq!(out.len(), rows.len() * self.cols);

@@ -25,7 +25,7 @@ use tile::{GROUP_BYTES, Lane, PANEL, STRIP, TILE_ROWS};
 use crate::{
     Matrix,
     arithmetic::Arithmetic,
-    cpu,
+    cpu::{self, Path},
     elementwise::{self, add_bias},
     math::silu,
     matmul::matmul_into,
@@ -46,14 +46,12 @@ pub struct Term<'a> {
 }
 
 /// In which lane a matrix is multiplied with `m` rows; none where [`crate::matmul()`] does it.
-fn lane(weight: &Matrix, m: usize, arithmetic: Arithmetic) -> Option<Lane> {
+fn lane(path: Path, weight: &Matrix, m: usize, arithmetic: Arithmetic) -> Option<Lane> {
     match arithmetic {
         Arithmetic::Exact => None,
         Arithmetic::Fast if weight.is_quantised() => Some(Lane::Int8),
-        Arithmetic::Fast if weight.is_bf16() && cpu::path() == cpu::Path::Avx512Bf16 => {
-            Some(Lane::Bf16)
-        }
-        Arithmetic::Fast => (m > DOT_ROWS_MAX && tile::has_f32(cpu::path())).then_some(Lane::F32),
+        Arithmetic::Fast if weight.is_bf16() && path == Path::Avx512Bf16 => Some(Lane::Bf16),
+        Arithmetic::Fast => (m > DOT_ROWS_MAX && tile::has_f32(path)).then_some(Lane::F32),
     }
 }
 
@@ -62,6 +60,7 @@ type Laned<'a> = (Lane, Term<'a>);
 
 /// The terms that have a lane, with [`ordered`] rows where there are such, and those that have none.
 fn sort<'a>(
+    path: Path,
     terms: &[Term<'a>],
     ordered: &'a [Option<Rows>],
     arithmetic: Arithmetic,
@@ -71,7 +70,7 @@ fn sort<'a>(
     for (term, ordered) in terms.iter().zip(ordered) {
         assert!(term.rows.count() == m && term.weight.rows() == n, "terms of one shape");
         assert_eq!(term.rows.cols(), term.weight.cols(), "rows as long as the weight has inputs");
-        match lane(term.weight, m, arithmetic) {
+        match lane(path, term.weight, m, arithmetic) {
             Some(lane) => {
                 laned.push((lane, Term { rows: ordered.as_ref().unwrap_or(term.rows), ..*term }));
             }
@@ -82,9 +81,9 @@ fn sort<'a>(
 }
 
 /// The rows of each term whose weight keeps its inputs in an order of its own, in that order.
-fn ordered(terms: &[Term], arithmetic: Arithmetic) -> Vec<Option<Rows<'static>>> {
+fn ordered(path: Path, terms: &[Term], arithmetic: Arithmetic) -> Vec<Option<Rows<'static>>> {
     let ordered = |term: &Term| {
-        lane(term.weight, term.rows.count(), arithmetic)?;
+        lane(path, term.weight, term.rows.count(), arithmetic)?;
         Some(term.rows.ordered(term.weight.as_words()?.order()?))
     };
     terms.iter().map(ordered).collect()
@@ -102,13 +101,14 @@ fn extents(terms: &[Term]) -> (usize, usize) {
 pub fn product(terms: &[Term], bias: Option<&[f32]>, arithmetic: Arithmetic) -> Vec<f32> {
     let (m, n) = extents(terms);
     assert!(bias.is_none_or(|bias| bias.len() == n), "a bias for each output");
-    let ordered = ordered(terms, arithmetic);
-    let (laned, exact) = sort(terms, &ordered, arithmetic);
+    let path = cpu::path(); // asked once: it may change meanwhile
+    let ordered = ordered(path, terms, arithmetic);
+    let (laned, exact) = sort(path, terms, &ordered, arithmetic);
     let mut out = floats(m * n);
     let mut bias = bias;
     if !laned.is_empty() {
         if m <= DOT_ROWS_MAX {
-            dot::dot_rows(&laned, bias, &mut out);
+            dot::dot_rows(path, &laned, bias, &mut out);
         } else {
             let passes: Vec<Pass> = laned
                 .iter()
@@ -117,7 +117,7 @@ pub fn product(terms: &[Term], bias: Option<&[f32]>, arithmetic: Arithmetic) -> 
                     weights: std::array::from_fn(|strip| Some((term.weight, strip * STRIP))),
                 })
                 .collect();
-            tiled(&passes, m, n, PANEL, &mut out, &Finish::Sum(bias));
+            tiled(path, &passes, m, n, PANEL, &mut out, &Finish::Sum(bias));
         }
         bias = None;
     }
@@ -137,17 +137,18 @@ pub fn product(terms: &[Term], bias: Option<&[f32]>, arithmetic: Arithmetic) -> 
 pub fn gated(gate: &[Term], up: &[Term], arithmetic: Arithmetic) -> Vec<f32> {
     let (m, n) = extents(gate);
     assert_eq!((m, n), extents(up), "gate and up of one shape");
+    let path = cpu::path();
     let mut terms = gate.iter().chain(up);
-    if m <= DOT_ROWS_MAX || terms.any(|term| lane(term.weight, m, arithmetic).is_none()) {
+    if m <= DOT_ROWS_MAX || terms.any(|term| lane(path, term.weight, m, arithmetic).is_none()) {
         let mut out = product(gate, None, arithmetic);
         let factor = product(up, None, arithmetic);
         elementwise::silu_mul(&mut out, &factor);
         recycle::give(factor);
         return out;
     }
-    let orders = [gate, up].map(|terms| ordered(terms, arithmetic));
-    let (gates, _) = sort(gate, &orders[0], arithmetic);
-    let (ups, _) = sort(up, &orders[1], arithmetic);
+    let orders = [gate, up].map(|terms| ordered(path, terms, arithmetic));
+    let (gates, _) = sort(path, gate, &orders[0], arithmetic);
+    let (ups, _) = sort(path, up, &orders[1], arithmetic);
     let mut passes: Vec<Pass> = Vec::new();
     for (strip, terms) in [gates, ups].into_iter().enumerate() {
         for (lane, term) in terms {
@@ -167,7 +168,7 @@ pub fn gated(gate: &[Term], up: &[Term], arithmetic: Arithmetic) -> Vec<f32> {
         }
     }
     let mut out = floats(m * n);
-    tiled(&passes, m, n, STRIP, &mut out, &Finish::Gate);
+    tiled(path, &passes, m, n, STRIP, &mut out, &Finish::Gate);
     out
 }
 
@@ -199,8 +200,15 @@ thread_local! {
 }
 
 /// Tasks of `height` outputs each.
-fn tiled(passes: &[Pass], m: usize, n: usize, height: usize, out: &mut [f32], finish: &Finish) {
-    let path = cpu::path();
+fn tiled(
+    path: Path,
+    passes: &[Pass],
+    m: usize,
+    n: usize,
+    height: usize,
+    out: &mut [f32],
+    finish: &Finish,
+) {
     let tiles = m.div_ceil(TILE_ROWS);
     let out = Shared::new(out);
     pool::run(n.div_ceil(height), &|task| {
@@ -237,7 +245,7 @@ fn tiled(passes: &[Pass], m: usize, n: usize, height: usize, out: &mut [f32], fi
 
 /// All tiles of rows over one strip; `begin` where it is the first that adds to its sums.
 fn run_group(
-    path: cpu::Path,
+    path: Path,
     rows: &Packed,
     group: usize,
     panel: &Panel,

@@ -10,7 +10,10 @@ use std::ops::Range;
 
 use pulp::{Arch, NullaryFnOnce};
 
-use super::tile::{GROUP_BYTES, GROUP_WORDS, Lane, PANEL, STRIP, Strip};
+use super::{
+    rows::quantise,
+    tile::{GROUP_BYTES, GROUP_WORDS, Lane, PANEL, STRIP, Strip},
+};
 use crate::{Matrix, cpu::Path};
 
 /// Outputs that are turned into words together: as many as a vector has words.
@@ -135,6 +138,7 @@ fn int8(
     out: &mut Bytes,
     scales: &mut [f32],
 ) {
+    let _ = path; // x86 alone has another form
     let first = group * GROUP_BYTES;
     let inputs = first..(first + GROUP_BYTES).min(weight.cols());
     for ((output, out), scale) in outputs.zip(out).zip(scales) {
@@ -146,31 +150,39 @@ fn int8(
             let (step, bytes) = (quant.row_bytes(weight.cols()), quant.row_bytes(GROUP_BYTES));
             let blocks = &blocks[output * step + group * bytes..][..bytes];
             // SAFETY: the path is only chosen on processors that have its instructions.
-            *scale = unsafe { x86::requantise(quant, blocks, out) };
+            *scale = unsafe { avx512::requantise(quant, blocks, out) };
             continue;
         }
-        *scale = requantise(weight, output, inputs.clone(), out);
+        let inputs = inputs.clone();
+        *scale = Arch::new().dispatch(Requantise { weight, output, inputs, out });
     }
 }
 
-/// The plain form: widened, then rounded to integers by the largest magnitude.
-fn requantise(
-    weight: &Matrix,
+/// The plain form, compiled for the widest vectors this processor has: widened, then rounded as activations
+/// are.
+struct Requantise<'a> {
+    weight: &'a Matrix,
     output: usize,
     inputs: Range<usize>,
-    out: &mut [u8; GROUP_BYTES],
-) -> f32 {
-    let mut values = [0f32; GROUP_BYTES];
-    let values = &mut values[..inputs.len()];
-    weight.widen_part(output, inputs, values);
-    let largest = values.iter().fold(0f32, |most, value| most.max(value.abs()));
-    let scale = largest / 127.0;
-    let inverse = if scale > f32::MIN_POSITIVE { 1.0 / scale } else { 0.0 };
-    for (out, value) in out.iter_mut().zip(&*values) {
-        *out = ((value * inverse).round_ties_even() as i32 + 128) as u8;
+    out: &'a mut [u8; GROUP_BYTES],
+}
+
+impl NullaryFnOnce for Requantise<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn call(self) -> f32 {
+        let Self { weight, output, inputs, out } = self;
+        let mut values = [0f32; GROUP_BYTES];
+        let values = &mut values[..inputs.len()];
+        weight.widen_part(output, inputs, values);
+        let mut integers = [0i8; GROUP_BYTES];
+        let scale = quantise(values, &mut integers);
+        for (out, integer) in out.iter_mut().zip(integers) {
+            *out = integer as u8 ^ 0x80;
+        }
+        scale
     }
-    out[values.len()..].fill(128);
-    scale
 }
 
 /// Writes some outputs' bytes as words: word w of output i to `words[w · STRIP + i]`.
@@ -180,7 +192,7 @@ fn turn(path: Path, bytes: &Bytes, words: &mut [i32]) {
         assert!(words.len() >= (GROUP_WORDS - 1) * STRIP + ROWS);
         // SAFETY: the path is only chosen on processors that have its instructions; `words` is long
         // enough, as was just checked.
-        unsafe { x86::turn(bytes, words) };
+        unsafe { avx512::turn(bytes, words) };
         return;
     }
     let _ = path;
@@ -192,5 +204,5 @@ fn turn(path: Path, bytes: &Bytes, words: &mut [i32]) {
 }
 
 #[cfg(target_arch = "x86_64")]
-#[path = "panel_x86.rs"]
-mod x86;
+#[path = "panel_avx512.rs"]
+mod avx512;

@@ -49,7 +49,7 @@ pub(super) fn fill(
                 unsafe { x86::fill_avx512(stored, outputs, inputs.clone(), words, scales) }
             }
             #[cfg(target_arch = "x86_64")]
-            Path::Avx2 => {
+            Path::Avx2 | Path::AvxVnni => {
                 // SAFETY: as above.
                 unsafe { x86::fill_avx2(stored, outputs, inputs.clone(), words, scales) }
             }

@@ -249,7 +249,7 @@ const ROUND: f32 = 12_582_912.0;
 
 /// Up to [`GROUP`] numbers as integers from −127 to 127; returns their scale. `out` past them stays.
 #[inline(always)]
-fn quantise(values: &[f32], out: &mut [i8]) -> f32 {
+pub(super) fn quantise(values: &[f32], out: &mut [i8]) -> f32 {
     let mut largest = [0f32; 16];
     let (chunks, rest) = values.as_chunks::<16>();
     for chunk in chunks {

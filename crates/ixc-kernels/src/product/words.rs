@@ -142,7 +142,7 @@ impl Strip<'_> {
                 unsafe { x86::add_avx512(self, &sides, out) }
             }
             #[cfg(target_arch = "x86_64")]
-            Path::Avx2 => {
+            Path::Avx2 | Path::AvxVnni => {
                 // SAFETY: as above.
                 unsafe { x86::add_avx2(self, &sides, out) }
             }

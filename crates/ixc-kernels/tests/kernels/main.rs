@@ -7,6 +7,7 @@ mod heads;
 mod matmul;
 mod measure;
 mod norm;
+mod paths;
 mod pool;
 mod product;
 mod quant;

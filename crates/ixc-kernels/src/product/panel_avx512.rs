@@ -54,12 +54,13 @@ pub(super) unsafe fn requantise(quant: Quant, blocks: &[u8], out: &mut [u8; GROU
         }
         Quant::Q8_0 => {
             let steps: [f32; BLOCKS] = std::array::from_fn(|block| number(34 * block));
-            let scale = steps.iter().fold(0f32, |most, step| most.max(step.abs()));
+            let scale = steps.iter().fold(0f32, |most, step| larger(most, *step));
             let inverse = inverse(scale);
             for (block, step) in steps.into_iter().enumerate() {
                 let ratio = _mm512_set1_epi16((step * inverse * 32768.0).min(32767.0) as i16);
                 let values = _mm512_cvtepi8_epi16(load(&blocks[34 * block + 2..]));
-                let values = _mm512_cvtepi16_epi8(_mm512_mulhrs_epi16(values, ratio));
+                // −128 times a negative scale becomes 127, not −128.
+                let values = _mm512_cvtsepi16_epi8(_mm512_mulhrs_epi16(values, ratio));
                 store(above(values), &mut out[32 * block..]);
             }
             scale
@@ -103,6 +104,12 @@ fn q6_k(blocks: &[u8], out: &mut [u8; GROUP_BYTES]) -> f32 {
     scale
 }
 
+/// The larger magnitude; what is no number stays, so that products with it are none either.
+fn larger(most: f32, value: f32) -> f32 {
+    let value = value.abs();
+    if most > value || most.is_nan() { most } else { value }
+}
+
 /// 1 / scale; 0 for one that has no inverse.
 fn inverse(scale: f32) -> f32 {
     if scale > f32::MIN_POSITIVE { 1.0 / scale } else { 0.0 }
@@ -115,7 +122,7 @@ fn tables(steps: &[f32; BLOCKS], lows: &[f32; BLOCKS]) -> (f32, [__m128i; BLOCKS
     let largest = steps
         .iter()
         .zip(lows)
-        .fold(0f32, |most, (step, low)| most.max(low.abs()).max((low + 15.0 * step).abs()));
+        .fold(0f32, |most, (step, low)| larger(larger(most, *low), low + 15.0 * step));
     let scale = largest / 127.0;
     let inverse = inverse(scale);
     let codes = _mm512_set_ps(
