@@ -17,10 +17,13 @@ use ixc_input::{
     special::SpecialIds,
     tokenizer::Tokenizer,
 };
-use ixc_model::{Family, ModelConfig, XComposer, gguf::TOKENIZER_KEY, stage::Observer};
+use ixc_model::{
+    Family, ModelConfig, XComposer, gguf::TOKENIZER_KEY, load::Weights, stage::Observer,
+};
 use ixc_nn::{
     Arithmetic,
     cache::{KvCache, KvType},
+    inputs::Inputs,
     weights::{Checkpoint, Keep},
 };
 use sha2::{Digest as _, Sha256};
@@ -58,6 +61,8 @@ pub struct LoadOptions {
     pub feature_bytes: usize,
     /// Bytes of keys and values kept for conversations that begin alike; 0 keeps none.
     pub prefix_bytes: usize,
+    /// Where linear layers add up what they are fed, for a calibration.
+    pub inputs: Option<Inputs>,
 }
 
 impl Default for LoadOptions {
@@ -70,6 +75,7 @@ impl Default for LoadOptions {
             kv: KvType::default(),
             feature_bytes: FEATURE_BYTES,
             prefix_bytes: PREFIX_BYTES,
+            inputs: None,
         }
     }
 }
@@ -101,19 +107,33 @@ impl Engine {
     /// # Errors
     /// When a file is missing, broken or of another model; see [`Error`].
     pub fn load(path: &Path, options: &LoadOptions) -> Result<Self, Error> {
-        let folder = model_folder(path);
-        let checkpoint = ixc_model::gguf::open(path)?;
-        let config = ModelConfig::read(folder, &checkpoint)?;
-        let tokenizer = tokenizer(folder, &checkpoint, options.tokenizer.as_deref())?;
+        Self::of(model_folder(path), &ixc_model::gguf::open(path)?, options)
+    }
+
+    /// Loads a checkpoint that is open already; `folder` is where its other files lie.
+    ///
+    /// # Errors
+    /// As [`Engine::load`].
+    pub fn of(
+        folder: &Path,
+        checkpoint: &Checkpoint,
+        options: &LoadOptions,
+    ) -> Result<Self, Error> {
+        let config = ModelConfig::read(folder, checkpoint)?;
+        let tokenizer = tokenizer(folder, checkpoint, options.tokenizer.as_deref())?;
         let vocabulary = config.language.vocabulary;
         if tokenizer.vocab_size() != vocabulary {
             return Err(Error::TokenizerMismatch { pieces: tokenizer.vocab_size(), vocabulary });
         }
         let special = SpecialIds::of(&tokenizer)?;
         let context = context(&config, options.context)?;
-        let fingerprint = fingerprint(&config, &checkpoint)?;
+        let fingerprint = fingerprint(&config, checkpoint)?;
         let LoadOptions { keep, arithmetic, kv, .. } = *options;
-        let model = XComposer::load(config, &checkpoint, keep, arithmetic)?;
+        let mut weights = Weights::new(checkpoint, keep, arithmetic);
+        if let Some(inputs) = &options.inputs {
+            weights = weights.counting(inputs);
+        }
+        let model = XComposer::of(config, &weights)?;
         Ok(Self {
             model,
             tokenizer,
@@ -276,16 +296,21 @@ impl Engine {
     /// # Errors
     /// When the conversation has no turn or too much text.
     pub fn layout(&self, request: &Request) -> Result<Prompt, Error> {
-        let (bos, unplaced) = match self.model.config().family {
+        let (bos, unplaced) = self.rules();
+        let ending = Ending::Answer { prefix: request.prefix.clone() };
+        let rules = Layout { bos, unplaced, markers: request.markers, ending };
+        Ok(layout(&request.conversation, &rules, &self.tokenizer)?)
+    }
+
+    /// Where the family's published `chat` has `<s>`, and pictures without a place.
+    pub(crate) fn rules(&self) -> (Bos, Unplaced) {
+        match self.model.config().family {
             Family::Vl | Family::Composition | Family::Language => {
                 (Bos::EveryTextPart, Unplaced::InTurn)
             }
             Family::FourKHd => (Bos::EveryTextPart, Unplaced::LoneFirst),
             Family::V25 => (Bos::Once, Unplaced::LoneFirst),
-        };
-        let ending = Ending::Answer { prefix: request.prefix.clone() };
-        let rules = Layout { bos, unplaced, markers: request.markers, ending };
-        Ok(layout(&request.conversation, &rules, &self.tokenizer)?)
+        }
     }
 
     /// Each picture's pixels and the positions it takes.
@@ -371,8 +396,12 @@ fn context(config: &ModelConfig, asked: Option<usize>) -> Result<usize, Error> {
 /// Bytes of each tensor that tell a model from another of the same shapes.
 const SAMPLE_BYTES: usize = 64;
 
-/// Stands for the configuration, and the tensors with the first of their numbers.
-fn fingerprint(config: &ModelConfig, checkpoint: &Checkpoint) -> Result<Digest, Error> {
+/// Stands for the configuration, and the tensors with the first of their numbers: what tells a model from
+/// another, or from itself in another precision.
+///
+/// # Errors
+/// When a tensor cannot be read.
+pub fn fingerprint(config: &ModelConfig, checkpoint: &Checkpoint) -> Result<[u8; 32], Error> {
     let mut hash = Sha256::new();
     hash.update(format!("{config:?}"));
     for name in checkpoint.names() {

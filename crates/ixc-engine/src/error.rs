@@ -45,6 +45,49 @@ pub enum Error {
         /// What else may help.
         hint: &'static str,
     },
+    /// A file, or a sample in one, that a model cannot be calibrated with or judged by.
+    #[error("{place}: {problem}")]
+    Sample {
+        /// Which.
+        place: String,
+        /// Expected, found, and what to do.
+        problem: String,
+    },
+    /// A sequence that is read as a whole does not fit.
+    #[error(
+        "it takes {positions} positions, but the context holds {context}; shorten the text or use fewer \
+         pictures"
+    )]
+    SequenceTooLong {
+        /// Positions of the sequence.
+        positions: usize,
+        /// Positions of the context.
+        context: usize,
+    },
+    /// Too few words to judge a model by.
+    #[error(
+        "expected at least {least} words (tokens) that count, found {found}: a standard error needs them; \
+         give a longer text"
+    )]
+    TooFewWords {
+        /// How many are needed.
+        least: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// Two models that do not speak of the same words.
+    #[error(
+        "the two models have different vocabularies: {difference}; their probabilities cannot be compared"
+    )]
+    OtherVocabulary {
+        /// The first difference.
+        difference: String,
+    },
+    /// Scores of which no probabilities can be made.
+    #[error(
+        "the model's scores are not all numbers; `ixc inspect --check-values` finds such among its weights"
+    )]
+    NotNumbers,
     /// A past that was written to a file does not fit or is damaged.
     #[error("what was kept of the model's reading: {0}")]
     Past(String),

@@ -3,7 +3,8 @@
 //! *Load* ([`engine::Engine::load`]) → *see* each picture → *read* the prompt in chunks → *speak* word
 //! by word ([`generate`], [`sample`]) or search ([`beam`]) → text in whole characters ([`answer`]).
 //! What was seen and read stays for the next request: of a conversation in its [`past`], of all others
-//! in the engine, bounded in bytes.
+//! in the engine, bounded in bytes. What is read for its own sake, every position of it, is a [`corpus`]: to
+//! [`calibrate`] a model, and to tell its [`perplexity`].
 //!
 //! ```no_run
 //! use ixc_engine::{Engine, Event, LoadOptions, Request};
@@ -24,17 +25,21 @@
 
 pub mod answer;
 pub mod beam;
+pub mod calibrate;
+pub mod corpus;
 pub mod engine;
 pub mod error;
 mod features;
 pub mod generate;
 pub mod limits;
 pub mod past;
+pub mod perplexity;
 mod prefixes;
 mod recent;
 pub mod request;
 pub mod sample;
 mod saved;
+mod whole;
 
 pub use answer::{Answer, Answering, Event, Finish, Timings};
 pub use engine::{Engine, LoadOptions};

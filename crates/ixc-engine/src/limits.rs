@@ -5,6 +5,13 @@
 /// chunk unpacks all weights once more.
 pub const PREFILL_ROWS: usize = 1536;
 
+/// Positions of one sequence when a text is read to calibrate a model: what words far away add to the size of
+/// activations is little.
+pub const TEXT_POSITIONS: usize = 1024;
+
+/// Scores of the vocabulary held at a time when a model is judged, in rows: 24 MB at 7B for each model.
+pub const SCORE_ROWS: usize = 64;
+
 /// Beams side by side: published scores use 3 and 5; each costs a cache of its own.
 pub const BEAMS_MAX: usize = 32;
 

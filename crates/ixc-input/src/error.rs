@@ -113,6 +113,38 @@ pub enum Error {
     #[error("the conversation has no turn; give at least one question")]
     EmptyConversation,
 
+    /// A file of conversations over the limit.
+    #[error("it has {found} bytes, the limit is {limit}; give a part of it")]
+    SamplesTooLong {
+        /// Bytes found.
+        found: usize,
+        /// Bytes allowed ([`crate::limits::MAX_SAMPLES_BYTES`]).
+        limit: usize,
+    },
+    /// A file of conversations that is not JSON.
+    #[error(
+        "line {line}, column {column}: {what}; expected a list of conversations, or one on each line (JSONL)"
+    )]
+    SamplesJson {
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1.
+        column: usize,
+        /// What is wrong there.
+        what: &'static str,
+    },
+    /// A file of conversations without any.
+    #[error("it holds no conversation; expected at least one")]
+    NoSamples,
+    /// One conversation of a file is not of the form.
+    #[error("sample {sample}: {problem}")]
+    Sample {
+        /// Counted from 1.
+        sample: usize,
+        /// What was expected and what was found.
+        problem: String,
+    },
+
     // Pictures: a fixed list of texts, filled with numbers and names of ours only.
     /// A picture file without a byte.
     #[error("the picture file is empty; expected PNG, JPEG, WebP, GIF, BMP or TIFF")]

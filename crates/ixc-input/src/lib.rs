@@ -12,6 +12,7 @@ pub mod limits;
 pub mod prepare;
 pub mod prompt;
 pub mod resize;
+pub mod samples;
 pub mod special;
 pub mod text_stream;
 pub mod tokenizer;

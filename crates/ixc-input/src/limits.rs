@@ -18,6 +18,10 @@ pub const MAX_PIECE_BYTES: usize = 1024;
 /// 200 KB; beyond this the merges would only take memory before the context refuses the prompt.
 pub const MAX_PROMPT_BYTES: usize = 8 << 20;
 
+/// Bytes of a file of conversations, or of a text to be read as a whole: hundreds of times what a model is
+/// calibrated or judged by, and what parsing makes of it still fits in memory.
+pub const MAX_SAMPLES_BYTES: usize = 256 << 20;
+
 /// Bytes of a picture file. The largest picture allowed, uncompressed with alpha, has 200 MB.
 pub const MAX_PICTURE_FILE_BYTES: u64 = 256 << 20;
 

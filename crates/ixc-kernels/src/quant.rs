@@ -70,6 +70,11 @@ impl Quant {
         }
     }
 
+    /// Whether importance changes its blocks: 8 bits are rounded without a search.
+    pub const fn weighs(self) -> bool {
+        !matches!(self, Self::Q8_0)
+    }
+
     /// The numbers that some whole blocks stand for.
     ///
     /// # Panics

@@ -68,6 +68,23 @@ pub enum Error {
         /// The largest magnitude that can be held.
         limit: f32,
     },
+    /// A layer that was fed numbers of which no importance can be made.
+    #[error(
+        "layer {layer} was fed numbers that are not finite, so nothing can be said of its inputs; \
+         `ixc inspect --check-values` finds such numbers among the weights: download the checkpoint again"
+    )]
+    NotFinite {
+        /// The published name of its weight.
+        layer: String,
+    },
+    /// A file that should tell how much inputs matter, and does not.
+    #[error("{path}: {problem}")]
+    Importance {
+        /// The file.
+        path: String,
+        /// Expected, found, and what to do.
+        problem: String,
+    },
     /// A prompt and its images do not fit.
     #[error("the prompt has a slot for image {index}, but {count} image(s) were given")]
     NoSuchImage {

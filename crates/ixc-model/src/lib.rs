@@ -8,6 +8,7 @@ pub mod config;
 pub mod decoder;
 pub mod error;
 pub mod gguf;
+pub mod importance;
 pub mod init;
 pub mod limits;
 pub mod load;

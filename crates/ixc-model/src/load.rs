@@ -7,6 +7,7 @@ use candle_core::{Device, Tensor};
 use ixc_nn::{
     Arithmetic, Buffer, Matrix,
     embedding::Embedding,
+    inputs::Inputs,
     linear::Linear,
     norm::{LayerNorm, RmsNorm},
     plora::{Adapter, PLoraLinear},
@@ -27,6 +28,7 @@ pub struct Weights<'a> {
     checkpoint: &'a Checkpoint,
     keep: Keep,
     arithmetic: Arithmetic,
+    inputs: Option<Inputs>,
     prefix: String,
 }
 
@@ -34,7 +36,17 @@ impl<'a> Weights<'a> {
     /// The top of a checkpoint; `keep` says in which precision matrices stay in memory, `arithmetic` what
     /// products with them are made of.
     pub fn new(checkpoint: &'a Checkpoint, keep: Keep, arithmetic: Arithmetic) -> Self {
-        Self { checkpoint, keep, arithmetic, prefix: String::new() }
+        Self { checkpoint, keep, arithmetic, inputs: None, prefix: String::new() }
+    }
+
+    /// The same, with layers that add what they are fed to these tallies.
+    pub fn counting(self, inputs: &Inputs) -> Self {
+        Self { inputs: Some(inputs.clone()), ..self }
+    }
+
+    /// Where the tensors are.
+    pub fn checkpoint(&self) -> &'a Checkpoint {
+        self.checkpoint
     }
 
     /// The place `name` below this one.
@@ -69,21 +81,31 @@ impl<'a> Weights<'a> {
     /// # Errors
     /// As [`Weights::tensor`]; so for all below.
     pub fn linear(&self, name: &str, inputs: usize, outputs: usize) -> Result<Linear, Error> {
-        Ok(Linear::new(
-            self.matrix(&format!("{name}.weight"), outputs, inputs)?,
-            None,
-            self.arithmetic,
-        )?)
+        self.layer(name, self.matrix(&format!("{name}.weight"), outputs, inputs)?, None)
+    }
+
+    /// A linear layer of its parts.
+    fn layer(&self, name: &str, weight: Matrix, bias: Option<Tensor>) -> Result<Linear, Error> {
+        let tally = self
+            .inputs
+            .as_ref()
+            .map(|inputs| inputs.tally(&format!("{}.weight", self.full(name)), weight.cols()));
+        let layer = Linear::new(weight, bias, self.arithmetic)?;
+        Ok(match tally {
+            Some(tally) => layer.counting(tally),
+            None => layer,
+        })
     }
 
     /// A linear layer with a bias.
     pub fn linear_bias(&self, name: &str, inputs: usize, outputs: usize) -> Result<Linear, Error> {
         let weight = self.matrix(&format!("{name}.weight"), outputs, inputs)?;
         let bias = self.tensor(&format!("{name}.bias"), &[outputs])?;
-        Ok(Linear::new(weight, Some(bias), self.arithmetic)?)
+        self.layer(name, weight, Some(bias))
     }
 
-    /// A tensor of more extents as a linear layer over all but the first: the patch embedding.
+    /// A tensor of more extents as a linear layer over all but the first: the patch embedding. It counts
+    /// nothing: such a table is never quantised.
     pub fn flattened(&self, name: &str, shape: &[usize]) -> Result<Linear, Error> {
         let (outputs, inputs) = (shape[0], shape[1..].iter().product());
         let values = self.checkpoint.floats(&self.full(name), shape)?;
@@ -120,8 +142,7 @@ impl<'a> Weights<'a> {
         let (inputs, outputs) = tensors::linear_shapes(config)[index];
         let name = LINEARS[index];
         let base = if config.gptq {
-            let weight = self.checkpoint.gptq_matrix(&self.full(name), outputs, inputs)?;
-            Linear::new(weight, None, self.arithmetic)?
+            self.layer(name, self.checkpoint.gptq_matrix(&self.full(name), outputs, inputs)?, None)?
         } else {
             self.linear(name, inputs, outputs)?
         };

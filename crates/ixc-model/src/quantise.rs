@@ -12,7 +12,7 @@ use std::{
 };
 
 use ixc_nn::{
-    Matrix, bf16, f16,
+    Matrix, Quant, bf16, f16,
     quant::{LARGEST, Loss},
     weights::{Checkpoint, GgufPlan, Keep, Sink, StoredType, TensorPlan, write_gguf},
 };
@@ -24,6 +24,9 @@ use crate::{
 
 /// Numbers that are held as float32 at a time: 32 MiB.
 const GROUP: usize = 8 << 20;
+
+/// One row of so many is also quantised without importance, to tell what importance changes.
+const PICKED: usize = 32;
 
 /// What a file is made of, and where it goes.
 #[derive(Clone, Debug)]
@@ -70,6 +73,42 @@ pub struct Written {
     pub loss: Loss,
     /// How many of them have another type than their part wants, because their rows do not fit its blocks.
     pub instead: usize,
+    /// What importance changed.
+    pub gain: Gain,
+}
+
+/// What importance changed in some tensors: each one's error, its inputs weighted by their importance, in
+/// rows picked from all over it. It is about the relative error of the layer's outputs.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Gain {
+    /// Tensors that were quantised with importance.
+    pub tensors: usize,
+    /// Σ of their squared relative errors.
+    with: f64,
+    /// The same of the same rows quantised without.
+    without: f64,
+}
+
+impl Gain {
+    /// The root mean square of the tensors' relative errors with importance, and what it would be without.
+    pub fn errors(self) -> (f64, f64) {
+        let tensors = self.tensors.max(1) as f64;
+        ((self.with / tensors).sqrt(), (self.without / tensors).sqrt())
+    }
+
+    /// Both together.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            tensors: self.tensors + other.tensors,
+            with: self.with + other.with,
+            without: self.without + other.without,
+        }
+    }
+
+    /// One tensor's.
+    fn of(with: Loss, without: Loss) -> Self {
+        Self { tensors: 1, with: with.relative().powi(2), without: without.relative().powi(2) }
+    }
 }
 
 /// The type of each tensor when the decoder's linear layers become `to`.
@@ -193,7 +232,7 @@ pub fn write(
         let planned = next.next().expect("as many as the file has");
         let importance = importance.get(&planned.tensor.name).map(Vec::as_slice);
         let mut bytes = 0;
-        let loss = convert(checkpoint, planned, importance, sink, &mut |numbers, size| {
+        let (loss, gain) = convert(checkpoint, planned, importance, sink, &mut |numbers, size| {
             done += numbers as u64;
             bytes += size as u64;
             progress(done, total)
@@ -207,12 +246,14 @@ pub fn write(
             bytes: 0,
             loss: Loss::default(),
             instead: 0,
+            gain: Gain::default(),
         });
         row.tensors += 1;
         row.numbers += count(planned);
         row.bytes += bytes;
         row.loss = row.loss.and(loss);
         row.instead += usize::from(planned.instead);
+        row.gain = row.gain.and(gain);
         Ok(())
     })?;
     Ok((bytes, written.into_values().collect()))
@@ -225,7 +266,7 @@ fn convert(
     importance: Option<&[f32]>,
     sink: &mut Sink<'_>,
     wrote: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
-) -> Result<Loss, Error> {
+) -> Result<(Loss, Gain), Error> {
     let name = &planned.tensor.name;
     let source = source(checkpoint, &planned.tensor)?;
     let (rows, cols) = (source.rows(), source.cols());
@@ -233,11 +274,15 @@ fn convert(
     let mut wide = vec![0f32; height * cols];
     let mut blocks = Vec::new();
     let mut loss = Loss::default();
+    let quant = planned.dtype.quant();
+    let mut compared = importance
+        .zip(quant.filter(|quant| quant.weighs()))
+        .map(|(importance, quant)| Compared::new(quant, importance));
     for first in (0..rows).step_by(height) {
         let last = (first + height).min(rows);
         let wide = &mut wide[..(last - first) * cols];
         source.widen(first..last, wide);
-        let size = match planned.dtype.quant() {
+        let size = match quant {
             Some(quant) => {
                 blocks.resize((last - first) * quant.row_bytes(cols), 0);
                 let quantised = quant.quantise(wide, cols, importance, &mut blocks);
@@ -248,6 +293,9 @@ fn convert(
                     value: fault.value,
                     limit: LARGEST,
                 })?);
+                if let Some(compared) = &mut compared {
+                    compared.add(first, wide, &blocks);
+                }
                 sink.bytes(&blocks)?;
                 blocks.len()
             }
@@ -262,7 +310,52 @@ fn convert(
             return Err(Error::Cancelled);
         }
     }
-    Ok(loss)
+    let gain = compared.map(|compared| Gain::of(compared.with, compared.without));
+    Ok((loss, gain.unwrap_or_default()))
+}
+
+/// One tensor's picked rows, quantised with importance and without, errors weighted alike.
+struct Compared<'a> {
+    quant: Quant,
+    importance: &'a [f32],
+    with: Loss,
+    without: Loss,
+}
+
+impl<'a> Compared<'a> {
+    fn new(quant: Quant, importance: &'a [f32]) -> Self {
+        Self { quant, importance, with: Loss::default(), without: Loss::default() }
+    }
+
+    /// Looks at the picked ones among these rows, of which the tensor has `first` more before them; `blocks`
+    /// is what they became.
+    fn add(&mut self, first: usize, rows: &[f32], blocks: &[u8]) {
+        let cols = self.importance.len();
+        let bytes = self.quant.row_bytes(cols);
+        let pairs = rows.chunks_exact(cols).zip(blocks.chunks_exact(bytes)).enumerate();
+        let picked = pairs.filter(|(at, _)| (first + at).is_multiple_of(PICKED));
+        let picked: Vec<(&[f32], &[u8])> = picked.map(|(_, pair)| pair).collect();
+        let together = picked.iter().flat_map(|(row, _)| *row).copied().collect::<Vec<f32>>();
+        let mut even = vec![0; picked.len() * bytes];
+        // What could be quantised with importance can be without.
+        let _ = self.quant.quantise(&together, cols, None, &mut even);
+        for ((row, blocks), even) in picked.into_iter().zip(even.chunks_exact(bytes)) {
+            self.with = self.with.and(self.weighted(row, blocks));
+            self.without = self.without.and(self.weighted(row, even));
+        }
+    }
+
+    /// The weighted errors of one row.
+    fn weighted(&self, row: &[f32], blocks: &[u8]) -> Loss {
+        let mut back = vec![0f32; row.len()];
+        self.quant.dequantise(blocks, &mut back);
+        let mut loss = Loss::default();
+        for ((&x, &value), &weight) in row.iter().zip(&back).zip(self.importance) {
+            loss.error += f64::from(weight) * f64::from(value - x).powi(2);
+            loss.energy += f64::from(weight) * f64::from(x).powi(2);
+        }
+        loss
+    }
 }
 
 /// A tensor as rows to be widened, mapped where it lies.

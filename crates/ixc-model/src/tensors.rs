@@ -12,6 +12,9 @@ use crate::config::{ModelConfig, PATCH, VisionConfig};
 pub const LINEARS: [&str; 5] =
     ["attention.wqkv", "attention.wo", "feed_forward.w1", "feed_forward.w2", "feed_forward.w3"];
 
+/// The output layer's weight.
+pub const OUTPUT: &str = "output.weight";
+
 /// Where the vision tower's tensors start.
 pub const TOWER: &str = "vit.vision_tower.vision_model";
 
@@ -175,7 +178,7 @@ pub fn expected(config: &ModelConfig) -> Vec<ExpectedTensor> {
         }
     }
     add("model.norm.weight".into(), &[hidden], Part::Decoder, false);
-    add("output.weight".into(), &[language.vocabulary, hidden], Part::Words, false);
+    add(OUTPUT.into(), &[language.vocabulary, hidden], Part::Words, false);
     if let Some(vision) = &config.vision {
         all.extend(expected_vision(vision, hidden));
     }

@@ -61,12 +61,19 @@ impl XComposer {
         keep: Keep,
         arithmetic: Arithmetic,
     ) -> Result<Self, Error> {
-        check_complete(&config, checkpoint)?;
-        let weights = Weights::new(checkpoint, keep, arithmetic);
+        Self::of(config, &Weights::new(checkpoint, keep, arithmetic))
+    }
+
+    /// Builds the model from a checkpoint's weights.
+    ///
+    /// # Errors
+    /// As [`XComposer::load`].
+    pub fn of(config: ModelConfig, weights: &Weights) -> Result<Self, Error> {
+        check_complete(&config, weights.checkpoint())?;
         let model = weights.at("model");
         let (vocabulary, hidden) = (config.language.vocabulary, config.language.hidden);
         let eye = match &config.vision {
-            Some(vision) => Some(Eye::load(&weights, vision, hidden)?),
+            Some(vision) => Some(Eye::load(weights, vision, hidden)?),
             None => None,
         };
         Ok(Self {

@@ -15,9 +15,9 @@ use ixc_model::{
     config::{LanguageConfig, PATCH, PLoraConfig, VisionConfig},
     decoder::{Outputs, Sequence},
     gguf, init,
-    quantise::{self, Options, Planned, Written},
+    quantise::{self, Gain, Options, Planned, Written},
     stage::unobserved,
-    tensors::Part,
+    tensors::{ExpectedTensor, Part},
 };
 use ixc_nn::{
     Arithmetic,
@@ -251,6 +251,66 @@ fn importance_reaches_the_blocks() {
     let weights = (0..256).map(|input| if input % 4 == 0 { 100.0 } else { 1.0 }).collect();
     let led = error(BTreeMap::from([(name.to_owned(), weights)]));
     assert!(led < 0.7 * even, "{led} of {even}");
+}
+
+/// In the norm that importance makes, its own numbers are no farther off; and the account of it adds up.
+#[test]
+fn importance_never_loses_in_its_own_norm() {
+    let folder = tempfile::tempdir().unwrap();
+    random(&wide(), StoredType::Bf16, folder.path());
+    let source = folder.path().join("model.safetensors");
+    let checkpoint = Checkpoint::open(&source).unwrap();
+    // Activations have a few inputs that are far larger than the others.
+    let weights = |inputs: usize| -> Vec<f32> {
+        (0..inputs)
+            .map(|input| {
+                0.1 + ((input * 37) % 101) as f32 / 50.0 * (1 + input % 11 / 10 * 60) as f32
+            })
+            .collect()
+    };
+    let linear =
+        |planned: &Planned| planned.tensor.part == Part::Decoder && planned.tensor.shape.len() == 2;
+    for to in [StoredType::Q4K, StoredType::Q4_0, StoredType::Q6K] {
+        let mut options = options(to, &folder.path().join(format!("{to}.gguf")));
+        quantised(&source, &options).unwrap();
+        let even = gguf::open(&options.out).unwrap();
+        let plan = quantise::plan(&wide(), &checkpoint, to);
+        for planned in plan.iter().filter(|planned| linear(planned)) {
+            let ExpectedTensor { name, shape, .. } = &planned.tensor;
+            options.importance.insert(name.clone(), weights(shape[1]));
+        }
+        options.replace = true;
+        options.out = folder.path().join(format!("{to}-led.gguf"));
+        let (plan, written) = quantised(&source, &options).unwrap();
+        let led = gguf::open(&options.out).unwrap();
+        let (mut with, mut without) = (0.0, 0.0);
+        for planned in plan.iter().filter(|planned| linear(planned)) {
+            let ExpectedTensor { name, shape, .. } = &planned.tensor;
+            let weights = &options.importance[name];
+            let before = checkpoint.floats(name, shape).unwrap();
+            let error = |after: &Checkpoint| {
+                let after = after.floats(name, shape).unwrap();
+                let (mut error, mut energy) = (0f64, 0f64);
+                for (at, (b, a)) in before.iter().zip(&after).enumerate() {
+                    let weight = f64::from(weights[at % weights.len()]);
+                    error += weight * f64::from(b - a).powi(2);
+                    energy += weight * f64::from(*b).powi(2);
+                }
+                error / energy
+            };
+            let (led, even) = (error(&led), error(&even));
+            assert!(led <= even, "{to} {name}: {led} of {even}");
+            (with, without) = (with + led, without + even);
+        }
+        let gain = written.iter().fold(Gain::default(), |gain, row| gain.and(row.gain));
+        assert_eq!(gain.tensors, options.importance.len());
+        let tensors = gain.tensors as f64;
+        let expected = ((with / tensors).sqrt(), (without / tensors).sqrt());
+        println!("{to}: {expected:?} in all rows, {:?} in those that are picked", gain.errors());
+        assert!((gain.errors().0 / expected.0 - 1.0).abs() < 0.05);
+        assert!((gain.errors().1 / expected.1 - 1.0).abs() < 0.05);
+        assert!(expected.0 < 0.97 * expected.1);
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ pub mod cache;
 pub mod embedding;
 pub mod error;
 pub mod files;
+pub mod inputs;
 pub mod interpolate;
 pub mod limits;
 pub mod linear;

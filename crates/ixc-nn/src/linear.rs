@@ -2,8 +2,11 @@
 //!
 //! y = x · Wᵀ + b. Activations are float32 tensors; the weight stays a [`Matrix`] as its file has it, and
 //! [`Arithmetic`] says what their products are made of. A layer may be summed with others over other rows
-//! in one product (`Linear::term`), which is how adapters join it.
+//! in one product (`Linear::term`), which is how adapters join it. It may count what it is fed
+//! ([`crate::inputs`]).
 //! Deliberately absent: adapters (see [`crate::plora`]).
+
+use std::{ops::Range, sync::Arc};
 
 use candle_core::{D, Device, Tensor};
 use ixc_kernels::{
@@ -11,7 +14,7 @@ use ixc_kernels::{
     product::{Term, product, rows::Rows},
 };
 
-use crate::{Error, numbers::read};
+use crate::{Error, inputs::Tally, numbers::read};
 
 /// A weight of `outputs` × `inputs`, and perhaps a bias.
 #[derive(Clone, Debug)]
@@ -19,6 +22,7 @@ pub struct Linear {
     weight: Matrix,
     bias: Option<Tensor>, // (outputs)
     arithmetic: Arithmetic,
+    tally: Option<Arc<Tally>>,
 }
 
 impl Linear {
@@ -36,7 +40,12 @@ impl Linear {
         {
             bail_shape("a linear layer's bias", &[weight.rows()], bias.dims())?;
         }
-        Ok(Self { weight, bias, arithmetic })
+        Ok(Self { weight, bias, arithmetic, tally: None })
+    }
+
+    /// The layer, adding every row that it multiplies to a tally of as many inputs.
+    pub fn counting(self, tally: Arc<Tally>) -> Self {
+        Self { tally: Some(tally), ..self }
     }
 
     /// The weight, (outputs, inputs).
@@ -75,6 +84,7 @@ impl Linear {
 
     /// The product with the bias.
     fn multiply(&self, rows: &Rows) -> Result<Vec<f32>, Error> {
+        self.count(rows);
         let terms = [self.term(rows)];
         match &self.bias {
             Some(bias) => read(bias, |b| Ok(product(&terms, Some(b), self.arithmetic))),
@@ -112,7 +122,19 @@ impl Linear {
         self.shaped(x, out)
     }
 
-    /// The layer, without its bias, as a summand over these rows.
+    /// Adds the rows to the tally, where there is one.
+    pub(crate) fn count(&self, rows: &Rows) {
+        self.count_some(rows, std::slice::from_ref(&(0..rows.count())));
+    }
+
+    /// Adds those of the rows that are in one of the ranges.
+    pub(crate) fn count_some(&self, rows: &Rows, ranges: &[Range<usize>]) {
+        if let Some(tally) = &self.tally {
+            tally.add(rows.values(), ranges);
+        }
+    }
+
+    /// The layer, without its bias, as a summand over these rows: whoever multiplies it counts them.
     pub(crate) fn term<'a>(&'a self, rows: &'a Rows<'a>) -> Term<'a> {
         Term { rows, weight: &self.weight }
     }

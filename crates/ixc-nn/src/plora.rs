@@ -104,6 +104,7 @@ pub struct PLoraLinear {
 impl Adapter {
     /// scale · A x for image rows and 0 for text rows, (n, rank).
     fn inner(&self, x: &Rows, images: &ImageRows) -> Vec<f32> {
+        self.a.count_some(x, &images.runs);
         let rank = self.a.weight().rows();
         let mut inner = if 2 * images.count() < x.count() {
             self.inner_of_few(x, images)
@@ -172,11 +173,13 @@ impl PLoraLinear {
         images: &ImageRows,
         multiply: impl FnOnce(&[Term]) -> R,
     ) -> Result<R, Error> {
+        self.base.count(rows);
         let Some(adapter) = self.adapter.as_ref().filter(|_| !images.is_empty()) else {
             return Ok(multiply(&[self.base.term(rows)]));
         };
         let inner = adapter.inner(rows, images);
         let of_inner = Rows::new(&inner, adapter.b.weight().cols());
+        adapter.b.count_some(&of_inner, &images.runs);
         let result = multiply(&[self.base.term(rows), adapter.b.term(&of_inner)]);
         drop(of_inner);
         give(inner);

@@ -6,7 +6,9 @@
 use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
-    commands::{bench, completions, init, inspect, list, man, pull, quantize, rm, run, trace},
+    commands::{
+        bench, completions, init, inspect, list, man, perplexity, pull, quantize, rm, run, trace,
+    },
     environment, exit,
     exit::Failure,
 };
@@ -45,6 +47,7 @@ pub(crate) enum Command {
     Inspect(inspect::InspectArgs),
     Trace(trace::TraceArgs),
     Quantize(quantize::QuantizeArgs),
+    Perplexity(perplexity::PerplexityArgs),
     Bench(bench::BenchArgs),
     Init(init::InitArgs),
     Completions(completions::CompletionsArgs),
@@ -62,6 +65,7 @@ impl Command {
             Self::Inspect(args) => inspect::run(args),
             Self::Trace(args) => trace::run(args),
             Self::Quantize(args) => quantize::run(args),
+            Self::Perplexity(args) => perplexity::run(args),
             Self::Bench(args) => bench::run(args),
             Self::Init(args) => init::run(args),
             Self::Completions(args) => completions::run(args),

@@ -7,6 +7,7 @@
 
 mod answer;
 mod bench;
+mod calibration;
 mod chat;
 mod cli;
 mod commands;

@@ -139,6 +139,16 @@ impl ModelArgs {
         locate(self.model.as_deref(), "--model REF")
     }
 
+    /// The same model with a context of so many positions.
+    pub(crate) fn with_context(&self, context: Option<usize>) -> Self {
+        Self { context, ..self.clone() }
+    }
+
+    /// Another model, held likewise.
+    pub(crate) fn other(&self, model: &str) -> Self {
+        Self { model: Some(model.into()), ..self.clone() }
+    }
+
     /// Loads the model.
     pub(crate) fn load(&self, talks: Talks) -> Result<Loaded, Failure> {
         let path = self.locate()?;

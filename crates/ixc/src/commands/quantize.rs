@@ -10,7 +10,8 @@ use ixc_engine::engine::{TOKENIZER_FILE, model_folder};
 use ixc_input::tokenizer::Tokenizer;
 use ixc_model::{
     ModelConfig, gguf,
-    quantise::{self, Options, Planned, Written},
+    importance::Importance,
+    quantise::{self, Gain, Options, Planned, Written},
 };
 use ixc_nn::{
     quant::Loss,
@@ -18,6 +19,7 @@ use ixc_nn::{
 };
 
 use crate::{
+    calibration::{ImportanceArgs, Source, changed},
     environment,
     exit::{Exit, Failure},
     interrupt, machine,
@@ -29,7 +31,9 @@ use crate::{
 const EXAMPLES: &str = "\
 Examples:
   ixc quantize internlm/internlm-xcomposer2-vl-7b --to q4_k --out vl-7b-q4_k.gguf
+  ixc quantize ./my-model --to q4_k --calibration my-set --out my-model-q4_k.gguf
   ixc run -m vl-7b-q4_k.gguf -i photo.jpg \"What is this?\"
+  ixc perplexity -m vl-7b-q4_k.gguf --text book.txt --against internlm/internlm-xcomposer2-vl-7b
 
 What gets which type with --to q4_k or q4_0, and why:
   decoder's linear layers   the asked type: they are nearly all that is read for each word
@@ -47,7 +51,8 @@ smaller blocks is taken, at last 16 bits; the table says how often.";
 /// The file holds everything: language model, Partial LoRA, tower, projector, configuration, tokenizer.
 /// Every --model takes it. Weights are read a few rows at a time, so memory stays far below the
 /// checkpoint's size. The table at the end tells what each part takes and how far its numbers are from the
-/// original ones.
+/// original ones. With --calibration the checkpoint first reads a set of texts and pictures, and errors then
+/// count by how much the inputs that they meet matter.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct QuantizeArgs {
@@ -66,6 +71,8 @@ pub(crate) struct QuantizeArgs {
     /// Replace the file if it is there
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    importance: ImportanceArgs,
 }
 
 /// What the decoder's linear layers can become.
@@ -117,10 +124,11 @@ pub(crate) fn run(args: QuantizeArgs) -> Result<(), Failure> {
         let path = args.out;
         return Err(Failure::mistake(ixc_nn::Error::Exists { path }));
     }
+    args.importance.check(args.to.stored(), args.force)?;
     let folder = model_folder(&path);
     let checkpoint = gguf::open(&path).map_err(not_loaded)?;
     let config = ModelConfig::read(folder, &checkpoint).map_err(not_loaded)?;
-    let options = Options {
+    let mut options = Options {
         to: args.to.stored(),
         out: args.out,
         replace: args.force,
@@ -140,6 +148,14 @@ pub(crate) fn run(args: QuantizeArgs) -> Result<(), Failure> {
             bytes(free)
         )));
     }
+    let importance = args.importance.find(&Source {
+        folder,
+        checkpoint: &checkpoint,
+        config: &config,
+        tokenizer: args.tokenizer.as_deref(),
+        force: args.force,
+    })?;
+    options.importance = importance.as_ref().map(Importance::weights).unwrap_or_default();
     let bar = progress::bytes(0);
     bar.set_message(format!("quantising to {}", options.to));
     interrupt::watch();
@@ -154,7 +170,7 @@ pub(crate) fn run(args: QuantizeArgs) -> Result<(), Failure> {
         ixc_model::Error::Cancelled => Failure::new(Exit::Interrupted, error),
         other => Failure::mistake(other),
     })?;
-    output::note(&summary(&parts));
+    output::note(&summary(&parts, importance.as_ref()));
     output::note(&format!("Wrote {}.", bytes(size)));
     output::print_line(&options.out.display().to_string())
 }
@@ -220,8 +236,8 @@ fn say_what_is_lost(config: &ModelConfig, checkpoint: &Checkpoint, plan: &[Plann
     }
 }
 
-/// The table by part.
-fn summary(parts: &[Written]) -> String {
+/// The table by part, and what importance changed.
+fn summary(parts: &[Written], importance: Option<&Importance>) -> String {
     let row = |part: &str, dtype: &str, numbers: u64, size: u64, loss: Loss| {
         let bits = 8.0 * size as f64 / numbers as f64;
         let error = format!("{:.3} %", 100.0 * loss.relative());
@@ -252,6 +268,10 @@ fn summary(parts: &[Written]) -> String {
             "{} got another type than their part: their inputs are no whole number of its blocks\n",
             counted(instead, "tensor")
         ));
+    }
+    if let Some(importance) = importance {
+        let gain = parts.iter().fold(Gain::default(), |gain, part| gain.and(part.gain));
+        text.push_str(&changed(importance, gain));
     }
     text.trim_end().to_owned()
 }
