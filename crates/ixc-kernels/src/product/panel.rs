@@ -3,12 +3,13 @@
 //! Quantised weights of any type become 8-bit integers with one scale for each output and 256 inputs: the
 //! largest number that the blocks can hold becomes 127. What that rounds away is a small part of what the
 //! 4 bits had rounded away before; 8-bit blocks lose about as much again as they had lost.
-//! bfloat16 stays what it is. Deliberately absent: activations.
+//! bfloat16 stays what it is. Weights that are not finite make their scale, and so their products, not finite.
+//! Deliberately absent: activations.
 
 use std::ops::Range;
 
 use super::tile::{GROUP_BYTES, GROUP_WORDS, Lane, PANEL, STRIP, Strip};
-use crate::{Matrix, cpu::Path};
+use crate::{Matrix, cpu::Path, math::larger};
 
 /// Outputs that are turned into words together: as many as a vector has words.
 const ROWS: usize = 16;
@@ -123,7 +124,7 @@ fn requantise(
     let mut values = [0f32; GROUP_BYTES];
     let values = &mut values[..inputs.len()];
     weight.widen_part(output, inputs, values);
-    let largest = values.iter().fold(0f32, |most, value| most.max(value.abs()));
+    let largest = values.iter().fold(0f32, |most, value| larger(most, value.abs()));
     let scale = largest / 127.0;
     let inverse = if scale > f32::MIN_POSITIVE { 1.0 / scale } else { 0.0 };
     for (out, value) in out.iter_mut().zip(&*values) {

@@ -1,11 +1,9 @@
 //! Products in low precision: each processor path against the plain one, and all against float64.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use ixc_kernels::{
     Arithmetic, Buffer, Matrix, Quant,
     cpu::{self, Path},
-    matmul, pool,
+    matmul,
     product::{
         Term, gated,
         panel::Panel,
@@ -15,16 +13,10 @@ use ixc_kernels::{
     },
 };
 
-use crate::numbers;
-
-/// The path is the whole process's: tests that choose one take turns.
-fn alone() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use crate::{alone, numbers};
 
 /// A matrix in blocks whose scales are sound and whose codes are anything.
-fn blocks(quant: Quant, rows: usize, cols: usize) -> Matrix {
+pub(crate) fn blocks(quant: Quant, rows: usize, cols: usize) -> Matrix {
     let mut bytes: Vec<u8> = numbers(rows * quant.row_bytes(cols), 5)
         .into_iter()
         .map(|value| ((value + 1.0) * 127.9) as u8)
@@ -41,7 +33,7 @@ fn blocks(quant: Quant, rows: usize, cols: usize) -> Matrix {
     Matrix::blocks(quant, rows, cols, Buffer::copied(&bytes))
 }
 
-fn bf16(rows: usize, cols: usize) -> Matrix {
+pub(crate) fn bf16(rows: usize, cols: usize) -> Matrix {
     let bits: Vec<u16> =
         numbers(rows * cols, 6).into_iter().map(|value| (value.to_bits() >> 16) as u16).collect();
     Matrix::bf16(rows, cols, Buffer::from_slice(&bits))
@@ -189,24 +181,6 @@ fn terms_add_up_and_a_gate_gates() {
             .collect();
         assert!(deviation(&inner, &expected) < 1e-5);
     }
-}
-
-#[test]
-fn the_number_of_threads_changes_nothing() {
-    let _turn = alone();
-    let threads = pool::threads();
-    for (m, weight) in [(1, blocks(Quant::Q4K, 300, 512)), (50, blocks(Quant::Q4K, 300, 512))] {
-        let x = numbers(m * 512, 1);
-        let results: Vec<Vec<f32>> = [1, 2, 5]
-            .into_iter()
-            .map(|count| {
-                pool::set_threads(count);
-                fast(&x, &weight)
-            })
-            .collect();
-        assert!(results.iter().all(|result| *result == results[0]));
-    }
-    pool::set_threads(threads);
 }
 
 #[test]
