@@ -45,6 +45,17 @@ pub enum Error {
         /// What else may help.
         hint: &'static str,
     },
+    /// The model's numbers have come to nothing.
+    #[error(
+        "the next word's scores: expected finite numbers, found {found} of {words} that are none; weights \
+         that are none are named by `ixc inspect --check-values`: download or quantise them again"
+    )]
+    Scores {
+        /// How many are infinite or not numbers.
+        found: usize,
+        /// How many there are.
+        words: usize,
+    },
     /// A past that was written to a file does not fit or is damaged.
     #[error("what was kept of the model's reading: {0}")]
     Past(String),
