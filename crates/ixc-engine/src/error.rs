@@ -83,11 +83,17 @@ pub enum Error {
         /// The first difference.
         difference: String,
     },
-    /// Scores of which no probabilities can be made.
+    /// The model's numbers have come to nothing.
     #[error(
-        "the model's scores are not all numbers; `ixc inspect --check-values` finds such among its weights"
+        "the next word's scores: expected finite numbers, found {found} of {words} that are none; weights \
+         that are none are named by `ixc inspect --check-values`: download or quantise them again"
     )]
-    NotNumbers,
+    Scores {
+        /// How many are infinite or not numbers.
+        found: usize,
+        /// How many there are.
+        words: usize,
+    },
     /// A past that was written to a file does not fit or is damaged.
     #[error("what was kept of the model's reading: {0}")]
     Past(String),

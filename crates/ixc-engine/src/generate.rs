@@ -64,7 +64,7 @@ impl Reading {
     /// are read.
     ///
     /// # Errors
-    /// When the model refuses the rows.
+    /// When the model refuses the rows or its scores are no numbers.
     pub fn step(
         &mut self,
         model: &XComposer,
@@ -89,14 +89,21 @@ impl Reading {
     }
 }
 
-/// The output layer's scores, a vector a row.
+/// The output layer's scores, a vector a row, all of them numbers: no choice could be made among others.
 fn scores(
     model: &XComposer,
     hidden: &Tensor,
     observe: &mut Observer,
 ) -> Result<Vec<Vec<f32>>, Error> {
     let logits = model.logits(hidden, observe)?; // (rows, vocabulary)
-    Ok(logits.to_vec2::<f32>().map_err(ixc_model::Error::from)?)
+    let scores = logits.to_vec2::<f32>().map_err(ixc_model::Error::from)?;
+    for scores in &scores {
+        let found = scores.iter().filter(|score| !score.is_finite()).count();
+        if found > 0 {
+            return Err(Error::Scores { found, words: scores.len() });
+        }
+    }
+    Ok(scores)
 }
 
 /// Runs one new word of each sequence; returns the scores after each.
@@ -164,7 +171,7 @@ impl Speaker {
     /// answer costs nothing more.
     ///
     /// # Errors
-    /// When the model refuses a word.
+    /// When the model refuses a word or its scores are no numbers.
     pub fn next_word(&mut self, model: &XComposer, cache: &mut KvCache) -> Result<Word, Error> {
         if let Some(id) = self.last {
             let caches = std::slice::from_mut(cache);
@@ -217,7 +224,7 @@ impl BeamSpeaker {
     /// Takes one step of the search; says whether there is another.
     ///
     /// # Errors
-    /// When the model refuses a word.
+    /// When the model refuses a word or its scores are no numbers.
     pub fn step(&mut self, model: &XComposer) -> Result<bool, Error> {
         let choices = self.search.step(std::mem::take(&mut self.scores), &self.stops);
         self.steps_left -= 1;

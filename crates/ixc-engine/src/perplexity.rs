@@ -312,7 +312,11 @@ fn judge(engines: &[&Engine], hidden: &[Tensor], ids: &[u32]) -> Result<Vec<Word
         });
         for word in judged {
             let word = word.into_inner().expect("no task has failed");
-            words.push(word.ok_or(Error::NotNumbers)?);
+            let word = word.ok_or_else(|| {
+                let found = scores.iter().flatten().filter(|score| !score.is_finite()).count();
+                Error::Scores { found, words: scores.iter().map(Vec::len).sum() }
+            })?;
+            words.push(word);
         }
     }
     Ok(words)

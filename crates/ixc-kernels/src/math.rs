@@ -46,6 +46,12 @@ fn polynomial<const N: usize>(coefficients: &[f32; N], x: f32) -> f32 {
     sum
 }
 
+/// The larger of two numbers; where one is none, neither is the result, which `f32::max` would hide.
+#[inline(always)]
+pub(crate) fn larger(most: f32, value: f32) -> f32 {
+    if most > value || most.is_nan() { most } else { value }
+}
+
 /// The logistic function 1 / (1 + e^−x); no digits are lost where it is small.
 #[inline(always)]
 pub(crate) fn sigmoid(x: f32) -> f32 {

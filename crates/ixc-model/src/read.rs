@@ -4,7 +4,11 @@
 //! off the tensors ([`crate::shapes`]). Nothing is guessed from a folder's name, and every number is
 //! checked before it sizes anything.
 
-use std::path::Path;
+use std::{
+    fs,
+    io::{self, Read},
+    path::Path,
+};
 
 use ixc_input::prepare::Geometry;
 use ixc_nn::weights::Checkpoint;
@@ -14,9 +18,15 @@ use crate::{
     Error, Family, ModelConfig,
     config::{COMPOSITION_SIDE, LanguageConfig, V25_TILE, VisionConfig},
     gguf::CONFIG_KEY,
-    limits::{EXTENT_MAX, LAYERS_MAX},
+    limits::{CONFIG_BYTES_MAX, EXTENT_MAX, LAYERS_MAX},
     shapes::{Shapes, wrong},
 };
+
+/// What is said of a configuration that no model has.
+const TOO_LONG: &str = "expected a configuration of up to 1 MiB, found more; take the one that was published \
+                        with the weights";
+
+const _: () = assert!(CONFIG_BYTES_MAX == 1 << 20, "as the message says");
 
 /// `config.json` as published. Unknown keys are not ours to judge.
 #[derive(Debug, Deserialize)]
@@ -81,6 +91,9 @@ impl ModelConfig {
     }
 
     fn parse(text: &str, checkpoint: &Checkpoint) -> Result<Self, Error> {
+        if text.len() > CONFIG_BYTES_MAX {
+            return Err(wrong(TOO_LONG));
+        }
         let file: File = serde_json::from_str(text).map_err(|error| {
             let hint = if text.contains("NaN") || text.contains("Infinity") {
                 "; NaN and Infinity are not JSON: write a number"
@@ -137,7 +150,7 @@ pub(crate) fn config_text(
         return Ok((text.into(), format!("{}: {CONFIG_KEY}", file.unwrap_or_default())));
     }
     let path = folder.join("config.json");
-    match std::fs::read_to_string(&path) {
+    match read_text(&path) {
         Ok(text) => Ok((text, path.display().to_string())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && checkpoint.is_gguf() => {
             let problem = format!(
@@ -152,6 +165,19 @@ pub(crate) fn config_text(
         }
         Err(source) => Err(Error::File { path: path.display().to_string(), source }),
     }
+}
+
+/// The text of a file that is not too long. Opening a pipe would wait for its other end.
+fn read_text(path: &Path) -> io::Result<String> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("expected a file, found something else"));
+    }
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(CONFIG_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > CONFIG_BYTES_MAX {
+        return Err(io::Error::other(TOO_LONG));
+    }
+    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 fn family(vision: Option<&VisionConfig>) -> Family {

@@ -8,7 +8,7 @@ use ixc_nn::weights::Checkpoint;
 use crate::{
     Error,
     config::{PATCH, PLoraConfig, TOWER_HEAD_WIDTH, V25_TILE, VisionConfig, published_scale},
-    limits::{LAYERS_MAX, SIDE_MAX},
+    limits::{LAYERS_MAX, PROBLEM_CHARS_MAX, SIDE_MAX, TOWER_WIDTH_MAX},
     tensors::{GLB_GN, LINEARS, TOWER, text_adapter},
 };
 
@@ -20,7 +20,12 @@ pub const V25_TILES: u32 = 24;
 
 /// A problem in `config.json`; the path is added where it is known.
 pub(crate) fn wrong(problem: impl Into<String>) -> Error {
-    Error::Config { path: "config.json".into(), problem: problem.into() }
+    let mut problem: String = problem.into();
+    if let Some((end, _)) = problem.char_indices().nth(PROBLEM_CHARS_MAX) {
+        problem.truncate(end);
+        problem.push('…');
+    }
+    Error::Config { path: "config.json".into(), problem }
 }
 
 /// A checkpoint's names and shapes, asked for what they say.
@@ -65,7 +70,7 @@ impl<'a> Shapes<'a> {
         for (linear, rank) in LINEARS.iter().zip(&mut ranks) {
             let name = format!("model.layers.0.{linear}.Plora_A.weight");
             let Some(shape) = self.shape(&name) else { continue };
-            let [r, _] = shape else {
+            let [r @ (1..), _] = shape else {
                 return Err(Error::Family(format!(
                     "{name}: expected (rank, inputs), found {shape:?}"
                 )));
@@ -117,16 +122,24 @@ impl<'a> Shapes<'a> {
         if grid == 0
             || grid * grid + 1 != rows
             || !width.is_multiple_of(TOWER_HEAD_WIDTH)
-            || width == 0
+            || !(1..=TOWER_WIDTH_MAX).contains(&width)
         {
             return Err(Error::Family(format!(
                 "{positions}: expected one class row and a square of patches, of a width divisible by \
-                 {TOWER_HEAD_WIDTH}; found {shape:?}"
+                 {TOWER_HEAD_WIDTH} and at most {TOWER_WIDTH_MAX}; found {shape:?}"
             )));
         }
         let layers = self.tower_layers();
         let first = format!("{TOWER}.encoder.layers.0.mlp.fc1.weight");
-        let intermediate = self.shape(&first).and_then(|shape| shape.first()).copied().unwrap_or(0);
+        let intermediate = match self.shape(&first) {
+            Some(shape @ ([] | [0, ..])) => {
+                return Err(Error::Family(format!(
+                    "{first}: expected (inner width, {width}), found {shape:?}"
+                )));
+            }
+            Some([inner, ..]) => *inner,
+            None => 0, // missing, as will be said
+        };
         let geometry = self.geometry(grid, img_size)?;
         Ok(Some(VisionConfig { width, layers, intermediate, stored_grid: grid, geometry }))
     }
@@ -143,8 +156,13 @@ impl<'a> Shapes<'a> {
     }
 
     fn geometry(&self, grid: usize, img_size: Option<u32>) -> Result<Geometry, Error> {
-        let stored = (grid * PATCH) as u32;
+        let stored = u32::try_from(grid * PATCH).unwrap_or(u32::MAX);
         if self.has(GLB_GN) {
+            if stored > SIDE_MAX {
+                return Err(Error::Family(format!(
+                    "expected tiles of up to {SIDE_MAX} pixels, found a position table for {stored}"
+                )));
+            }
             return if stored == V25_TILE {
                 Ok(Geometry::Tiles { tile: stored, tiles_max: V25_TILES, style: TileStyle::Bottom })
             } else {

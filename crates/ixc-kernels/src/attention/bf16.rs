@@ -397,11 +397,12 @@ fn weigh(
     }
 }
 
-/// 2ˣ of numbers that are at most 0, to within 2⁻¹⁷ of the result: far below bfloat16's steps.
+/// 2ˣ of numbers that are at most 0, to within 2⁻¹⁷ of the result: far below bfloat16's steps. What is not a
+/// number stays none: of two such the instruction returns the second.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 fn exp2(x: __m512) -> __m512 {
-    let x = _mm512_max_ps(x, _mm512_set1_ps(-200.0));
+    let x = _mm512_max_ps(_mm512_set1_ps(-200.0), x);
     let n = _mm512_roundscale_ps::<_MM_FROUND_TO_NEAREST_INT>(x);
     let rest = _mm512_sub_ps(x, n);
     // Taylor's coefficients of 2ˣ on −½ to ½.

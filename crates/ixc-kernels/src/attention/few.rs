@@ -188,7 +188,7 @@ fn merge(call: &Call, partial: &[f32], chunks: usize) -> Vec<f32> {
                 chunks.chunks_exact(size).map(|chunk| bounds(chunk).0).fold(f32::MIN, f32::max);
             let share = |chunk: &[f32]| {
                 let (largest, sum) = bounds(chunk);
-                let weight = if sum > 0.0 { (largest - most).exp() } else { 0.0 };
+                let weight = if sum == 0.0 { 0.0 } else { (largest - most).exp() };
                 (weight, weight * sum)
             };
             let total: f32 = chunks.chunks_exact(size).map(|chunk| share(chunk).1).sum();

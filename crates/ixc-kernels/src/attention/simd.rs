@@ -29,11 +29,12 @@ pub(super) fn vectorize<O: WithSimd>(path: Path, op: O) -> O::Output {
 /// Below this the exponential is 0: its float32 would lose digits.
 const LEAST: f32 = -87.0;
 
-/// eˣ of numbers that are at most 0, to within 2 units of the last place; 0 below −87.
+/// eˣ of numbers that are at most 0, to within 2 units of the last place; 0 below −87. What is not a number
+/// stays none.
 #[inline(always)]
 pub(super) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let all = |value: f32| simd.splat_f32s(value);
-    let small = simd.less_than_f32s(x, all(LEAST));
+    let (given, small) = (x, simd.less_than_f32s(x, all(LEAST)));
     let x = simd.max_f32s(x, all(LEAST));
     // x = n · ln 2 + rest. Adding 1.5 · 2²³ rounds, and leaves n in the lowest bits.
     let shifted = simd.mul_add_f32s(x, all(std::f32::consts::LOG2_E), all(12_582_912.0));
@@ -46,7 +47,8 @@ pub(super) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     }
     let n = simd.wrapping_dyn_shl_u32s(simd.transmute_u32s_f32s(shifted), simd.splat_u32s(23));
     let scaled = simd.add_u32s(simd.transmute_u32s_f32s(sum), n);
-    simd.select_f32s(small, all(0.0), simd.transmute_f32s_u32s(scaled))
+    let exp = simd.select_f32s(small, all(0.0), simd.transmute_f32s_u32s(scaled));
+    simd.select_f32s(simd.equal_f32s(given, given), exp, given)
 }
 
 /// The largest of some numbers.

@@ -9,7 +9,7 @@ use half::f16;
 use pulp::{Simd, WithSimd};
 
 use super::simd::vectorize;
-use crate::cpu::Path;
+use crate::{cpu::Path, math::larger};
 
 /// How the numbers of keys and values are stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -205,7 +205,8 @@ impl WithSimd for WidenQ8<'_> {
     }
 }
 
-/// A row divided by its largest magnitude / 127, to the nearest; returns that scale.
+/// A row divided by its largest magnitude / 127, to the nearest; returns that scale, which is not finite
+/// where a number is not.
 struct NarrowQ8<'a> {
     values: &'a [f32],
     out: &'a mut [i8],
@@ -221,10 +222,11 @@ impl WithSimd for NarrowQ8<'_> {
         let (chunks, tail) = self.values.as_chunks::<16>();
         for chunk in chunks {
             for (largest, value) in largest.iter_mut().zip(chunk) {
-                *largest = largest.max(value.abs());
+                *largest = larger(*largest, value.abs());
             }
         }
-        let largest = largest.iter().chain(tail).fold(0f32, |most, value| most.max(value.abs()));
+        let largest =
+            largest.iter().chain(tail).fold(0f32, |most, value| larger(most, value.abs()));
         let scale = largest / 127.0;
         let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
         for (value, out) in self.values.iter().zip(self.out) {

@@ -10,7 +10,7 @@ use std::arch::x86_64::*;
 use half::f16;
 
 use super::{Bytes, GROUP_BYTES, GROUP_WORDS, ROWS, STRIP};
-use crate::{Quant, quant::scales_and_minima};
+use crate::{Quant, math::larger, quant::scales_and_minima};
 
 /// Blocks of 32 in a group.
 const BLOCKS: usize = GROUP_BYTES / 32;
@@ -54,7 +54,7 @@ pub(super) unsafe fn requantise(quant: Quant, blocks: &[u8], out: &mut [u8; GROU
         }
         Quant::Q8_0 => {
             let steps: [f32; BLOCKS] = std::array::from_fn(|block| number(34 * block));
-            let scale = steps.iter().fold(0f32, |most, step| larger(most, *step));
+            let scale = steps.iter().fold(0f32, |most, step| larger(most, step.abs()));
             let inverse = inverse(scale);
             for (block, step) in steps.into_iter().enumerate() {
                 let ratio = _mm512_set1_epi16((step * inverse * 32768.0).min(32767.0) as i16);
@@ -104,12 +104,6 @@ fn q6_k(blocks: &[u8], out: &mut [u8; GROUP_BYTES]) -> f32 {
     scale
 }
 
-/// The larger magnitude; what is no number stays, so that products with it are none either.
-fn larger(most: f32, value: f32) -> f32 {
-    let value = value.abs();
-    if most > value || most.is_nan() { most } else { value }
-}
-
 /// 1 / scale; 0 for one that has no inverse.
 fn inverse(scale: f32) -> f32 {
     if scale > f32::MIN_POSITIVE { 1.0 / scale } else { 0.0 }
@@ -119,10 +113,9 @@ fn inverse(scale: f32) -> f32 {
 /// `low + step · code`, over the scale.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 fn tables(steps: &[f32; BLOCKS], lows: &[f32; BLOCKS]) -> (f32, [__m128i; BLOCKS]) {
-    let largest = steps
-        .iter()
-        .zip(lows)
-        .fold(0f32, |most, (step, low)| larger(larger(most, *low), low + 15.0 * step));
+    let largest = steps.iter().zip(lows).fold(0f32, |most, (step, low)| {
+        [low.abs(), (low + 15.0 * step).abs()].into_iter().fold(most, larger)
+    });
     let scale = largest / 127.0;
     let inverse = inverse(scale);
     let codes = _mm512_set_ps(

@@ -11,6 +11,7 @@ use pulp::{Arch, NullaryFnOnce};
 use super::tile::{GROUP_BYTES, GROUP_WORDS, Lane, Left, TILE_ROWS};
 use crate::{
     gptq::Order,
+    math::larger,
     matrix::round_to_bf16,
     pool::{self, Shared},
 };
@@ -254,18 +255,12 @@ pub(super) fn quantise(values: &[f32], out: &mut [i8]) -> f32 {
     let (chunks, rest) = values.as_chunks::<16>();
     for chunk in chunks {
         for (largest, value) in largest.iter_mut().zip(chunk) {
-            // Keeps NaN, which f32::max drops.
-            let value = value.abs();
-            *largest = if *largest > value || largest.is_nan() { *largest } else { value };
+            *largest = larger(*largest, value.abs());
         }
     }
-    let mut most = 0f32;
-    for value in largest.iter().chain(rest) {
-        let value = value.abs();
-        most = if value <= most { most } else { value };
-        if most.is_nan() {
-            return f32::NAN;
-        }
+    let most = largest.iter().chain(rest).fold(0f32, |most, value| larger(most, value.abs()));
+    if most.is_nan() {
+        return f32::NAN;
     }
     let scale = most / 127.0;
     // Numbers so small that their scale has no inverse are 0.

@@ -9,7 +9,7 @@ use ixc_kernels::{
 };
 use proptest::prelude::*;
 
-use crate::numbers;
+use crate::{Shifted, numbers, same};
 
 /// Rows of one type, with what must never be read between them.
 enum Rows {
@@ -325,4 +325,123 @@ fn all_zeros_are_stored_in_8_bits() {
     let mut rows = Rows::new(KvType::Q8, 1, 20);
     rows.set(Path::Portable, 0, &[0.0; 20]);
     assert!((0..20).all(|i| rows.number(0, 20, i) == 0.0));
+}
+
+/// Rows and heads anywhere in memory, with what must never be read between them.
+#[test]
+fn queries_lie_anywhere() {
+    for (rows, width) in [(1, 5), (3, 64), (50, 20), (70, 128)] {
+        let case = Case::random(Heads { kv_heads: 2, group: 3, rows, width }, rows + 90, 7);
+        for shift in [0, 1, 7, 13] {
+            let (row, head) = (width + 3, rows * (width + 3) + 5);
+            let mut apart = vec![f32::NAN; 6 * head];
+            for (index, q) in case.q.chunks_exact(width).enumerate() {
+                apart[index / rows * head + index % rows * row..][..width].copy_from_slice(q);
+            }
+            apart.truncate(5 * head + (rows - 1) * row + width);
+            let apart = Shifted::new(&apart, shift);
+            for (path, arithmetic, _) in ways() {
+                let how = How { causal: true, arithmetic, path };
+                let stretches = case.cut(KvType::F16, path, &[40], false);
+                let together = case.run(&stretches, how);
+                let stretches: Vec<Stretch> = stretches.iter().map(Owned::stretch).collect();
+                let q = Queries { numbers: apart.values(), head, row };
+                assert_eq!(attention(q, case.heads, &stretches, how), together, "{path:?}");
+            }
+        }
+    }
+}
+
+/// A query, a key or a value that is not a number shows in all who see it, and in nobody else.
+#[test]
+fn what_is_not_a_number_is_not_averaged_away() {
+    for rows in [1, 3, 40, 200] {
+        let heads = Heads { kv_heads: 2, group: 2, rows, width: 40 };
+        let (width, past) = (heads.width, 300);
+        let sound = Case::random(heads, rows + past, 11);
+        for (kind, (path, arithmetic, _)) in
+            KvType::ALL.into_iter().flat_map(|kind| ways().map(move |way| (kind, way)))
+        {
+            let how = How { causal: true, arithmetic, path };
+            let run = |case: &Case| case.run(&case.cut(kind, path, &[77], false), how);
+            let before = run(&sound);
+            // Of key head 1: a query of its second member, a key and a value at a position that the last
+            // half of the rows see.
+            let (row, position) = (rows / 2, past + rows / 2);
+            let mut query = Case::random(heads, rows + past, 11);
+            query.q[(3 * rows + row) * width + 9] = f32::NAN;
+            let mut key = Case::random(heads, rows + past, 11);
+            key.k[(position * 2 + 1) * width + 39] = f32::NAN;
+            let mut value = Case::random(heads, rows + past, 11);
+            value.v[(position * 2 + 1) * width + 3] = f32::NAN;
+            let after = [run(&query), run(&key), run(&value)];
+            for (index, before) in before.iter().enumerate() {
+                let (at, head, i) = (index / (4 * width), index / width % 4, index % width);
+                let what = format!("{kind:?} {path:?} {arithmetic:?}: row {at}, head {head}");
+                let [of_query, of_key, of_value] =
+                    [after[0][index], after[1][index], after[2][index]];
+                if (at, head) == (row, 3) {
+                    assert!(of_query.is_nan(), "query, {what}: {of_query}");
+                } else {
+                    assert!(same(of_query, *before), "query, {what}");
+                }
+                if head < 2 {
+                    assert!(same(of_key, *before) && same(of_value, *before), "{what}");
+                } else if at >= row {
+                    assert!(of_key.is_nan(), "key, {what}: {of_key}");
+                    // In 8 bits a row has one scale.
+                    let spoiled = i == 3 || kind == KvType::Q8;
+                    assert!(of_value.is_nan() || !spoiled, "value, {what}: {of_value}");
+                    assert!(of_value.is_finite() || spoiled, "value, {what}: {of_value}");
+                } else {
+                    assert!(same(of_key, *before), "key, {what}: {of_key}");
+                }
+            }
+        }
+    }
+}
+
+/// Scores that are all the same, or as good as: each value counts alike.
+#[test]
+fn zeros_and_denormals_weigh_all_positions_alike() {
+    for rows in [1, 60] {
+        for (q, k) in [(0.0f32, 1.0f32), (-0.0, 0.0), (1e-42, 1.0), (1e-30, -1e-42)] {
+            let mut case =
+                Case::random(Heads { kv_heads: 1, group: 2, rows, width: 33 }, rows + 100, 3);
+            case.q.fill(q);
+            case.k.fill(k);
+            for kind in KvType::ALL {
+                let stretches = case.cut(kind, Path::Portable, &[50], false);
+                let expected = case.slow(&stretches, true);
+                for (path, arithmetic, tolerance) in ways() {
+                    let found = case.run(&stretches, How { causal: true, arithmetic, path });
+                    let worst = worst(&found, &expected);
+                    assert!(worst <= tolerance, "{path:?} {kind:?} {q} {k}: {worst}");
+                }
+            }
+        }
+    }
+}
+
+/// Numbers that are none stay none in storage, on every path.
+#[test]
+fn what_is_not_a_number_is_stored_as_such() {
+    for (bad, kind) in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY]
+        .into_iter()
+        .flat_map(|bad| KvType::ALL.map(|kind| (bad, kind)))
+    {
+        for path in Path::available() {
+            for (width, place) in [(1, 0), (20, 19), (64, 5), (67, 66)] {
+                let mut values = numbers(width, 1);
+                values[place] = bad;
+                let mut rows = Rows::new(kind, 1, width);
+                rows.set(path, 0, &values);
+                let found = rows.number(0, width, place);
+                // float16's largest number stands for what is larger.
+                let cut = kind == KvType::F16 && bad.is_infinite();
+                let right = if cut { found.abs() == 65504.0 } else { !found.is_finite() };
+                assert!(right, "{bad} in {kind:?} on {path:?}: {found}");
+            }
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use ixc_kernels::elementwise::{add, add_bias, gelu, quick_gelu, silu_mul};
 
-use crate::numbers;
+use crate::{Shifted, numbers, same};
 
 /// Lengths around vectors' and tasks' borders.
 const LENGTHS: [usize; 8] = [0, 1, 7, 31, 1000, 32_768, 32_769, 70_001];
@@ -112,5 +112,26 @@ fn biases_are_the_columns_own() {
         let mut found = x.clone();
         add_bias(&mut found, &bias);
         assert!((0..x.len()).all(|i| found[i] == x[i] + bias[i % width]));
+    }
+}
+
+/// Where the slices begin changes nothing, for lengths with every kind of tail.
+#[test]
+fn slices_begin_anywhere() {
+    for (length, shift) in [(1, 1), (15, 3), (16, 5), (33, 15), (300, 7), (32_790, 9)] {
+        let (x, y) = (spread(length, 7), spread(length, 8));
+        for (name, function) in [
+            ("silu", (|x: &mut [f32], y: &[f32]| silu_mul(x, y)) as fn(&mut [f32], &[f32])),
+            ("quick", |x, _| quick_gelu(x)),
+            ("gelu", |x, _| gelu(x)),
+            ("add", |x, y| add(x, y)),
+            ("bias", |x, y| add_bias(x, y)),
+        ] {
+            let (mut here, mut there) = (x.clone(), Shifted::new(&x, shift));
+            function(&mut here, &y);
+            function(there.values_mut(), Shifted::new(&y, shift + 2).values());
+            let alike = here.iter().zip(there.values()).all(|(a, b)| same(*a, *b));
+            assert!(alike, "{name} of {length} from {shift}");
+        }
     }
 }

@@ -17,8 +17,8 @@ use ixc_kernels::{
 use proptest::prelude::*;
 
 use crate::{
-    numbers,
-    product::{alone, deviation, fast},
+    alone, numbers,
+    product::{deviation, fast},
 };
 
 /// A layer of `n` outputs whose inputs have these groups, from any bits. The zero points of one group are

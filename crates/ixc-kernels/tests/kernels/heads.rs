@@ -5,7 +5,7 @@ use ixc_kernels::{
     heads::{Angles, rope_split},
 };
 
-use crate::numbers;
+use crate::{Shifted, numbers, same};
 
 #[test]
 fn packed_rows_come_apart_rotated() {
@@ -45,4 +45,39 @@ fn packed_rows_come_apart_rotated() {
             }
         }
     }
+}
+
+/// Odd numbers go where they belong, wherever the rows begin; no rows make no heads.
+#[test]
+fn odd_numbers_pass_and_rows_begin_anywhere() {
+    let heads = Heads { kv_heads: 2, group: 2, rows: 3, width: 10 };
+    let mut x = numbers(3 * 2 * 4 * 10, 1);
+    let odd = [f32::NAN, f32::INFINITY, -f32::MAX, 1e-45, -0.0];
+    x.iter_mut().step_by(17).zip(odd).for_each(|(x, odd)| *x = odd);
+    let (cos, sin) = (numbers(3 * 5, 2), numbers(3 * 5, 3));
+    let here = rope_split(&x, heads, Angles { cos: &cos, sin: &sin });
+    let (moved, cos, sin) = (Shifted::new(&x, 3), Shifted::new(&cos, 5), Shifted::new(&sin, 7));
+    let angles = Angles { cos: cos.values(), sin: sin.values() };
+    let there = rope_split(moved.values(), heads, angles);
+    for (here, there) in [(&here.q, &there.q), (&here.k, &there.k), (&here.v, &there.v)] {
+        assert!(here.iter().zip(there).all(|(a, b)| same(*a, *b)));
+    }
+    // Each row holds 40 numbers of a key head: two queries, a key and a value of 10 each.
+    for (index, x) in x.iter().enumerate() {
+        let (row, head, column, i) = (index / 80, index / 40 % 2, index / 10 % 4, index % 10);
+        let place = |head: usize| (head * 3 + row) * 10 + i;
+        let found = match column {
+            0 | 1 => here.q[place(2 * head + column)],
+            2 => here.k[place(head)],
+            _ => here.v[place(head)],
+        };
+        if column == 3 {
+            assert!(same(found, *x));
+        } else if !x.is_finite() {
+            assert!(!found.is_finite(), "{x} became {found}");
+        }
+    }
+    let none = Heads { rows: 0, ..heads };
+    let split = rope_split(&[], none, Angles { cos: &[], sin: &[] });
+    assert!(split.q.is_empty() && split.k.is_empty() && split.v.is_empty());
 }

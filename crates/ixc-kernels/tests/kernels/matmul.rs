@@ -4,7 +4,7 @@ use half::{bf16, f16};
 use ixc_kernels::{Buffer, Gptq, Matrix, matmul};
 use proptest::prelude::*;
 
-use crate::{gptq::layer, numbers};
+use crate::{Shifted, gptq::layer, numbers, same};
 
 /// The slow, obvious product.
 fn slow(x: &[f32], w: &Matrix) -> Vec<f64> {
@@ -109,4 +109,41 @@ fn misaligned_maps_are_copied() {
     assert_eq!(misaligned.numbers::<u32>()[0], u32::from_le_bytes([3, 4, 5, 6]));
     aligned.release();
     assert_eq!(aligned.bytes()[0], 4);
+}
+
+/// What is not finite spoils its own row, or its own output, and no other; few rows and many.
+#[test]
+fn what_is_not_finite_spoils_its_own_row_and_output_alone() {
+    for (m, n, k) in [(1, 9, 33), (7, 40, 100), (40, 65, 130)] {
+        let (x, weights) = (numbers(m * k, 1), numbers(n * k, 2));
+        for bad in [f32::NAN, f32::INFINITY] {
+            let (mut row, mut output) = (x.clone(), weights.clone());
+            row[(m / 2 + 1) * k - 1] = bad;
+            output[(n / 2 + 1) * k - 1] = bad;
+            let of = |x: &[f32], weights: &[f32]| {
+                matmul(x, &Matrix::f32(n, k, Buffer::from_slice(weights)))
+            };
+            let (rows, outputs) = (of(&row, &weights), of(&x, &output));
+            for index in 0..m * n {
+                assert_eq!(rows[index].is_finite(), index / n != m / 2, "{m}×{n}×{k} {bad}");
+                assert_eq!(outputs[index].is_finite(), index % n != n / 2, "{m}×{n}×{k} {bad}");
+            }
+        }
+    }
+}
+
+/// Numbers of every size, rows that begin anywhere, and no rows at all.
+#[test]
+fn odd_numbers_and_rows_that_begin_anywhere() {
+    let odd = [0.0f32, -0.0, 1e-45, -1e-40, 1e18, -1e18, f32::MIN_POSITIVE, 1.0];
+    for (m, n, k) in [(1, 1, 1), (5, 33, 70), (36, 17, 70)] {
+        let take = |count: usize| odd.into_iter().cycle().take(count).collect::<Vec<f32>>();
+        let (x, weights) = (take(m * k), take(n * k));
+        let w = Matrix::f32(n, k, Buffer::from_slice(&weights));
+        check(&x, &w);
+        let found = matmul(&x, &w);
+        let moved = matmul(Shifted::new(&x, 5).values(), &w);
+        assert!(found.iter().zip(&moved).all(|(a, b)| same(*a, *b)), "{m}×{n}×{k}");
+        assert!(matmul(&[], &w).is_empty());
+    }
 }

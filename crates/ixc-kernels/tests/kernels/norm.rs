@@ -2,7 +2,7 @@
 
 use ixc_kernels::norm::{layer_norm, rms_norm};
 
-use crate::numbers;
+use crate::{Shifted, numbers, same};
 
 const SHAPES: [(usize, usize); 9] =
     [(0, 4), (1, 1), (2, 3), (5, 17), (3, 64), (4, 127), (7, 1024), (33, 4096), (1, 70_001)];
@@ -80,5 +80,39 @@ fn a_row_that_is_not_finite_spoils_no_other() {
                 );
             }
         }
+    }
+}
+
+#[test]
+fn rows_of_zeros_and_of_the_least_numbers() {
+    for width in [1, 15, 16, 100] {
+        let (weight, bias) = (numbers(width, 8), numbers(width, 9));
+        for value in [0.0f32, -0.0, 1e-45, -1e-40, f32::MIN_POSITIVE] {
+            let x = vec![value; 2 * width];
+            let (mut rms, mut layer) = (vec![f32::NAN; 2 * width], vec![f32::NAN; 2 * width]);
+            rms_norm(&x, &weight, 1e-5, &mut rms);
+            layer_norm(&x, &weight, &bias, 1e-5, &mut layer);
+            assert!(rms.iter().all(|found| found.abs() < 1e-34), "{value}");
+            // All numbers are their mean.
+            let close = |(found, bias): (&f32, &f32)| (found - bias).abs() < 1e-34;
+            assert!(layer.iter().zip(bias.iter().cycle()).all(close), "{value}");
+        }
+    }
+}
+
+/// Where the slices begin changes nothing.
+#[test]
+fn slices_begin_anywhere() {
+    for (width, shift) in [(1, 1), (15, 3), (33, 15), (130, 7)] {
+        let (x, weight, bias) = (numbers(3 * width, 1), numbers(width, 2), numbers(width, 3));
+        let moved = |values: &[f32]| Shifted::new(values, shift);
+        let (mut here, mut there) = (vec![0f32; x.len()], moved(&vec![0f32; x.len()]));
+        rms_norm(&x, &weight, 1e-5, &mut here);
+        rms_norm(moved(&x).values(), moved(&weight).values(), 1e-5, there.values_mut());
+        assert!(here.iter().zip(there.values()).all(|(a, b)| same(*a, *b)), "rms {width}");
+        layer_norm(&x, &weight, &bias, 1e-5, &mut here);
+        let (x, weight, bias) = (moved(&x), moved(&weight), moved(&bias));
+        layer_norm(x.values(), weight.values(), bias.values(), 1e-5, there.values_mut());
+        assert!(here.iter().zip(there.values()).all(|(a, b)| same(*a, *b)), "layer {width}");
     }
 }

@@ -1,25 +1,17 @@
 //! Products in low precision: each processor path against the plain one, and all against float64.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use half::f16;
 use ixc_kernels::{
     Arithmetic, Buffer, Matrix, Quant,
     cpu::{self, Path},
-    matmul, pool,
+    matmul,
     product::{Term, gated, product, rows::Rows},
 };
 
-use crate::numbers;
-
-/// The path is the whole process's: tests that choose one take turns.
-pub(crate) fn alone() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use crate::{alone, numbers};
 
 /// A matrix in blocks whose scales are sound and whose codes are anything.
-fn blocks(quant: Quant, rows: usize, cols: usize) -> Matrix {
+pub(crate) fn blocks(quant: Quant, rows: usize, cols: usize) -> Matrix {
     let mut bytes: Vec<u8> = numbers(rows * quant.row_bytes(cols), 5)
         .into_iter()
         .map(|value| ((value + 1.0) * 127.9) as u8)
@@ -37,7 +29,7 @@ fn blocks(quant: Quant, rows: usize, cols: usize) -> Matrix {
 }
 
 /// Matrices of each type that is not quantised.
-fn dense(rows: usize, cols: usize) -> [Matrix; 3] {
+pub(crate) fn dense(rows: usize, cols: usize) -> [Matrix; 3] {
     let values = numbers(rows * cols, 6);
     let rounded: Vec<u16> = values.iter().map(|value| (value.to_bits() >> 16) as u16).collect();
     let halves: Vec<u16> = values.iter().map(|value| f16::from_f32(*value).to_bits()).collect();
@@ -141,24 +133,6 @@ fn terms_add_up_and_a_gate_gates() {
             .collect();
         assert!(deviation(&inner, &expected) < 1e-5);
     }
-}
-
-#[test]
-fn the_number_of_threads_changes_nothing() {
-    let _turn = alone();
-    let threads = pool::threads();
-    for (m, weight) in [(1, blocks(Quant::Q4K, 300, 512)), (50, blocks(Quant::Q4K, 300, 512))] {
-        let x = numbers(m * 512, 1);
-        let results: Vec<Vec<f32>> = [1, 2, 5]
-            .into_iter()
-            .map(|count| {
-                pool::set_threads(count);
-                fast(&x, &weight)
-            })
-            .collect();
-        assert!(results.iter().all(|result| *result == results[0]));
-    }
-    pool::set_threads(threads);
 }
 
 #[test]

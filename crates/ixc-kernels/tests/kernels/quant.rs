@@ -4,6 +4,8 @@ use half::f16;
 use ixc_kernels::{Buffer, Matrix, Quant, pool, quant::LARGEST};
 use proptest::prelude::*;
 
+use crate::{alone, same};
+
 fn half(block: &[u8], at: usize) -> f32 {
     f16::from_le_bytes([block[at], block[at + 1]]).to_f32()
 }
@@ -36,10 +38,6 @@ fn number(quant: Quant, block: &[u8], index: usize) -> f32 {
             scale * (low + 16 * high - 32) as f32
         }
     }
-}
-
-fn same(left: f32, right: f32) -> bool {
-    left.to_bits() == right.to_bits() || left.is_nan() && right.is_nan()
 }
 
 proptest! {
@@ -197,6 +195,8 @@ fn importance_moves_the_loss() {
 /// Rows in any number, on any number of threads, are packed alike; also where groups of blocks end early.
 #[test]
 fn rows_are_packed_alike_however_they_are_shared() {
+    let _turn = alone();
+    let threads = pool::threads();
     for quant in Quant::ALL {
         let cols = if quant.block_elements() == 32 { 32 * 21 } else { 256 * 3 };
         let rows = bell(cols * 150, 1);
@@ -206,6 +206,7 @@ fn rows_are_packed_alike_however_they_are_shared() {
         pool::set_threads(1);
         let mut again = vec![0; 150 * bytes];
         quant.quantise(&rows, cols, None, &mut again).unwrap();
+        pool::set_threads(threads);
         assert_eq!(all, again);
         for row in [0, 77, 149] {
             let mut alone = vec![0; bytes];
