@@ -1,4 +1,4 @@
-//! The project's only automation: `cargo xtask check [NAME]...` and `cargo xtask demo`.
+//! The project's only automation: `cargo xtask check [NAME]...`, `cargo xtask demo` and `cargo xtask sanitize`.
 //!
 //! `check` runs the checks of the library beside it on this checkout and prints each finding as
 //! `file:line: what, and what to do`. Exit status 0: clean, 1: findings, 2: a mistake in the call.
@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout)] // a program at a developer's terminal
 
 mod demo;
+mod sanitize;
 
 use anyhow::Result;
 use std::process::ExitCode;
@@ -17,8 +18,17 @@ fn main() -> Result<ExitCode> {
         demo::run(&xtask::root())?;
         return Ok(ExitCode::SUCCESS);
     }
+    if let Some(("sanitize", names)) =
+        words.split_first().map(|(first, rest)| (first.as_str(), rest))
+    {
+        sanitize::run(&xtask::root(), names)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let Some(wanted) = chosen(&words) else {
         println!("cargo xtask demo\n  asks a small random model about a picture\n");
+        println!(
+            "cargo xtask sanitize [address|thread]\n  runs the tests of unsafe code under a sanitizer\n"
+        );
         println!("cargo xtask check [NAME]...\n\nChecks (all of them when none is named):");
         for check in CHECKS {
             println!("  {:<14}{}", check.name, check.about);

@@ -2,34 +2,23 @@
 //!
 //! Numbers of new words, prompts, pictures and options are read from the files.
 
+mod common;
 #[path = "../../ixc-model/tests/golden/mod.rs"]
 mod golden;
-
-use std::path::Path;
 
 use candle_core::Tensor;
 use golden::{load, load_in, prompt, see};
 use ixc_engine::{
-    Decoding, Engine, Event, LoadOptions, Request,
+    Decoding, Engine, Event,
     beam::{Beams, Found},
     generate::{BeamSpeaker, Reading, Speaker, Word, history},
     sample::{self, Sampling},
 };
 use ixc_goldens::{folders, full, json, tensors, weight_files};
-use ixc_input::{
-    conversation::{Conversation, Role, Turn, count_markers, parts_from_marked},
-    image::{self, Orientation},
-    prompt::Prompt,
-    tokenizer::Markers,
-};
+use ixc_input::{prompt::Prompt, tokenizer::Markers};
 use ixc_model::{XComposer, stage::unobserved};
-use ixc_nn::{Arithmetic, cache::KvType};
+use ixc_nn::cache::KvType;
 use serde_json::Value;
-
-/// The reference keeps keys and values in float32.
-fn exact() -> LoadOptions {
-    LoadOptions { arithmetic: Arithmetic::Exact, kv: KvType::F32, ..LoadOptions::default() }
-}
 
 /// Generates from a prompt with the options of a golden entry; returns ids as the reference prints
 /// them: the seed first, the stop last.
@@ -157,51 +146,13 @@ fn sampling_probabilities() {
     assert!(worst <= 1e-5, "{worst}");
 }
 
-/// The request of one `chat` case.
-fn chat_request(case: &Value, instruction: &str, root: &Path) -> Request {
-    let empty = Vec::new();
-    let paths = case["images"].as_array().unwrap_or(&empty);
-    let pictures: Vec<image::Picture> = paths
-        .iter()
-        .map(|path| {
-            let bytes = std::fs::read(root.join(path.as_str().unwrap())).unwrap();
-            image::load(&bytes, Orientation::AsStored).unwrap()
-        })
-        .collect();
-    let options = &case["options"];
-    let instruction = options["meta_instruction"].as_str().unwrap_or(instruction);
-    let mut conversation = Conversation::with_instruction(instruction);
-    let mut next = 0;
-    let mut user = |text: &str| {
-        let count = count_markers(text);
-        let parts = parts_from_marked(text, next, count).unwrap();
-        next += count;
-        Turn { role: Role::User, parts }
-    };
-    for pair in case["history"].as_array().unwrap() {
-        conversation.turns.push(user(pair[0].as_str().unwrap()));
-        conversation.turns.push(Turn::text(Role::Assistant, pair[1].as_str().unwrap()));
-    }
-    conversation.turns.push(user(case["query"].as_str().unwrap()));
-    let number = |key: &str, default: f64| options[key].as_f64().unwrap_or(default);
-    let mut request = Request::new(conversation, pictures);
-    request.decoding = match number("num_beams", 1.0) as usize {
-        1 => Decoding::Greedy,
-        count => {
-            Decoding::Beams(Beams { count, length_penalty: number("length_penalty", 1.0) as f32 })
-        }
-    };
-    request.repetition_penalty = number("repetition_penalty", 1.005) as f32;
-    request
-}
-
 #[test]
 fn whole_answers() {
     let Some(root) = full() else { return };
     let mut answers = 0;
     for folder in folders("tiny-chat") {
         let about = json(&folder.join("expected.json"));
-        let engine = Engine::load(&folder, &exact()).unwrap();
+        let engine = Engine::load(&folder, &common::exact()).unwrap();
         let cases = about["chat"].as_array().unwrap();
         let instruction = about["meta_instruction"].as_str().unwrap();
         assert_eq!(engine.instruction(), instruction);
@@ -212,7 +163,7 @@ fn whole_answers() {
         // The longest of all answers ran into the limit, which the file does not state.
         let most = cases.iter().map(|case| new_ids(case).len()).max().unwrap();
         for case in cases {
-            let mut request = chat_request(case, instruction, &root);
+            let mut request = common::chat_request(case, instruction, &root);
             // Stated in the case, or else the limit that the longest answer ran into.
             let stated = case["options"]["max_new_tokens"].as_u64();
             request.max_new_tokens = stated.map_or(most, |stated| stated as usize);

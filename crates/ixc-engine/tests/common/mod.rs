@@ -4,8 +4,12 @@
 
 use std::{ops::ControlFlow, path::Path};
 
-use ixc_engine::{Engine, LoadOptions};
-use ixc_input::prepare::{Geometry, TileStyle};
+use ixc_engine::{Decoding, Engine, LoadOptions, Request, beam::Beams};
+use ixc_input::{
+    conversation::{Conversation, Role, Turn, count_markers, parts_from_marked},
+    image::{self, Orientation},
+    prepare::{Geometry, TileStyle},
+};
 use ixc_model::{
     Family, ModelConfig,
     config::{LanguageConfig, PLoraConfig, VisionConfig},
@@ -14,6 +18,7 @@ use ixc_model::{
     quantise,
 };
 use ixc_nn::{Arithmetic, cache::KvType, weights::StoredType};
+use serde_json::Value;
 
 /// Float32 throughout: what was read in other pieces is then the same but for the order of sums.
 pub fn exact() -> LoadOptions {
@@ -147,4 +152,42 @@ pub fn quantise_as(folder: &Path, to: StoredType, tokenizer: Vec<u8>, out: &Path
     let file = quantise::file(folder, &config, &checkpoint, &plan, &options).unwrap();
     let going = &mut |_, _| ControlFlow::Continue(());
     quantise::write(&file, &checkpoint, &plan, &options.importance, going).unwrap();
+}
+
+/// The request of one `chat` case.
+pub fn chat_request(case: &Value, instruction: &str, root: &Path) -> Request {
+    let empty = Vec::new();
+    let paths = case["images"].as_array().unwrap_or(&empty);
+    let pictures: Vec<image::Picture> = paths
+        .iter()
+        .map(|path| {
+            let bytes = std::fs::read(root.join(path.as_str().unwrap())).unwrap();
+            image::load(&bytes, Orientation::AsStored).unwrap()
+        })
+        .collect();
+    let options = &case["options"];
+    let instruction = options["meta_instruction"].as_str().unwrap_or(instruction);
+    let mut conversation = Conversation::with_instruction(instruction);
+    let mut next = 0;
+    let mut user = |text: &str| {
+        let count = count_markers(text);
+        let parts = parts_from_marked(text, next, count).unwrap();
+        next += count;
+        Turn { role: Role::User, parts }
+    };
+    for pair in case["history"].as_array().unwrap() {
+        conversation.turns.push(user(pair[0].as_str().unwrap()));
+        conversation.turns.push(Turn::text(Role::Assistant, pair[1].as_str().unwrap()));
+    }
+    conversation.turns.push(user(case["query"].as_str().unwrap()));
+    let number = |key: &str, default: f64| options[key].as_f64().unwrap_or(default);
+    let mut request = Request::new(conversation, pictures);
+    request.decoding = match number("num_beams", 1.0) as usize {
+        1 => Decoding::Greedy,
+        count => {
+            Decoding::Beams(Beams { count, length_penalty: number("length_penalty", 1.0) as f32 })
+        }
+    };
+    request.repetition_penalty = number("repetition_penalty", 1.005) as f32;
+    request
 }

@@ -4,8 +4,9 @@
 //! {"type": "image", "path", "placed"}]}]}`. A system message holds the user's own instruction; without
 //! one the checkpoint's applies. Pictures stay where they are: the file names them, by absolute paths.
 //!
-//! A session, which `--session` writes, is the line `ixc-session-1`, the same JSON on one line, and what
-//! the model has read of it, as the engine writes it. `--load` reopens its conversation as well.
+//! A session, which `--session` writes, is the line `ixc-session-2`, a line with the SHA-256 of the next one, the
+//! same JSON on one line, and what the model has read of it, as the engine writes it: a changed byte is an
+//! error. `--load` reopens its conversation as well.
 
 use std::{
     fs::File,
@@ -20,6 +21,7 @@ use ixc_input::{
 };
 use ixc_nn::files;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
 use super::{Instruction, Talk};
@@ -29,7 +31,13 @@ use crate::{exit::Failure, picture};
 const FORMAT: &str = "ixc-conversation-1";
 
 /// A session's first line.
-const SESSION: &[u8] = b"ixc-session-1\n";
+const SESSION: &[u8] = b"ixc-session-2\n";
+
+/// What any version's first line begins with.
+const ANY_SESSION: &[u8] = b"ixc-session-";
+
+/// Bytes of a digest's line.
+const DIGEST_BYTES: u64 = 65;
 
 /// Bytes of a saved conversation: all its text, each character escaped at worst as six.
 const BYTES_MAX: u64 = 6 * MAX_PROMPT_BYTES as u64;
@@ -92,11 +100,20 @@ pub(crate) fn write_session(
 ) -> Result<(), Failure> {
     let saved = saved(talk)?;
     replace(path, |out| {
+        let mut line = serde_json::to_vec(&saved)?;
+        line.push(b'\n');
         out.write_all(SESSION)?;
-        serde_json::to_writer(&mut *out, &saved)?;
-        out.write_all(b"\n")?;
+        out.write_all(digest(&line).as_bytes())?;
+        out.write_all(&line)?;
         past(out)
     })
+}
+
+/// The SHA-256 of some bytes as a line of text.
+fn digest(bytes: &[u8]) -> String {
+    let mut line: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    line.push('\n');
+    line
 }
 
 /// Writes a file in place of what is there.
@@ -231,8 +248,13 @@ fn open(path: &Path) -> Result<Opened, Failure> {
     let mut file = BufReader::new(file);
     let start = file.fill_buf().map_err(|error| wrong(error.to_string()))?;
     let session = start.starts_with(SESSION);
+    let mut stated = Vec::new();
     if session {
         file.consume(SESSION.len());
+        let read = file.by_ref().take(DIGEST_BYTES).read_to_end(&mut stated);
+        read.map_err(|error| wrong(error.to_string()))?;
+    } else if start.starts_with(ANY_SESSION) {
+        return Err(wrong("expected a session of this version of ixc, found another's".into()));
     }
     let mut text = Vec::new();
     let mut part = file.by_ref().take(BYTES_MAX + 1);
@@ -243,6 +265,10 @@ fn open(path: &Path) -> Result<Opened, Failure> {
         return Err(wrong(format!(
             "expected a saved conversation, found more than {BYTES_MAX} bytes"
         )));
+    }
+    if session && stated != digest(&text).as_bytes() {
+        let changed = "the conversation in it is not the one that was written: the file was changed or cut off";
+        return Err(wrong(changed.into()));
     }
     let expected =
         format!("expected a conversation that /save or --session wrote (format {FORMAT:?})");
@@ -318,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_session_is_read_or_refused() {
+    fn a_damaged_session_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s.ixs");
         let talk = talk(folder.path());
@@ -329,21 +355,22 @@ mod tests {
         behind.read_to_string(&mut rest).unwrap();
         assert_eq!((read.turns, rest.as_str()), (talk.turns, "the past"));
         let conversation = sound.len() - rest.len();
-        let mut refused = 0;
         for place in 0..conversation {
             for bit in 0..8 {
                 let mut damaged = sound.clone();
                 damaged[place] ^= 1 << bit;
                 std::fs::write(&path, &damaged).unwrap();
-                refused += usize::from(read_session(&path, Orientation::AsStored).is_err());
+                for failure in [
+                    read_session(&path, Orientation::AsStored).err(),
+                    super::read(&path, Orientation::AsStored).err(),
+                ] {
+                    let failure = format!("{:?}", failure.expect("a changed bit"));
+                    assert!(failure.contains("expected") || failure.contains("not the one"));
+                }
             }
             std::fs::write(&path, &sound[..place]).unwrap();
-            // Without its line end alone the conversation is whole; the model's past is not there then.
-            let whole = place + 1 == conversation;
-            let read = read_session(&path, Orientation::AsStored);
-            assert_eq!(read.is_ok(), whole, "cut at {place}");
+            assert!(read_session(&path, Orientation::AsStored).is_err(), "cut at {place}");
         }
-        assert!(refused > conversation * 2, "{refused} of {} flips", conversation * 8);
     }
 
     #[test]
