@@ -394,7 +394,7 @@ mod tests {
     fn windows_lose_nothing() {
         let ids: Vec<u32> = (1..=100).collect();
         for (window, stride) in [(7, 7), (7, 3), (7, 1), (50, 50), (99, 98), (100, 100), (500, 1)] {
-            let mut counted = Vec::new();
+            let mut counted: Vec<u32> = Vec::new();
             for Prompt { segments } in windows(&ids, window, stride, 1000) {
                 let [Segment::Text { ids: known, .. }, Segment::Text { ids: new, learned: true }] =
                     segments.as_slice()

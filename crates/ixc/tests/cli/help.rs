@@ -5,7 +5,7 @@ use std::fs;
 use crate::support::{fresh, ixc, text};
 
 /// Every command but clap's own `help`.
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "run",
     "pull",
     "list",
@@ -13,6 +13,7 @@ const COMMANDS: [&str; 11] = [
     "inspect",
     "trace",
     "quantize",
+    "perplexity",
     "bench",
     "init",
     "completions",

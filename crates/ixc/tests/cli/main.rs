@@ -11,6 +11,8 @@ mod help;
 mod hub;
 mod init;
 mod inspect;
+mod perplexity;
+mod quantize;
 mod run;
 mod session;
 mod support;
