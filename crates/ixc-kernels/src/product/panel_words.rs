@@ -89,7 +89,7 @@ fn fill_plain(
                 let nibbles = stored.words(word..word + 1)[output];
                 let byte = |index: usize| {
                     let value = (nibbles >> (4 * index) & 15) as i32 - zero;
-                    (((value << SHIFT) * ratio + (1 << 14) >> 15) + 128) as u8
+                    ((((value << SHIFT) * ratio + (1 << 14)) >> 15) + 128) as u8
                 };
                 let at = 2 * (word - inputs.start) * STRIP + lane;
                 words[at] = i32::from_le_bytes([0, 1, 2, 3].map(byte));
