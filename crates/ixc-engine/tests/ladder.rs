@@ -17,7 +17,7 @@ use ixc_engine::{
 use ixc_goldens::{folders, full, json, tensors, weight_files};
 use ixc_input::{prompt::Prompt, tokenizer::Markers};
 use ixc_model::{XComposer, stage::unobserved};
-use ixc_nn::cache::KvType;
+use ixc_nn::{Arithmetic, cache::KvType};
 use serde_json::Value;
 
 /// Generates from a prompt with the options of a golden entry; returns ids as the reference prints
