@@ -4,8 +4,9 @@
 //! (word, row), the strip as (word, output), so that a step is one word of each row against a vector of
 //! outputs.
 //! Weights in 8 bits come with 128 added, which x86's dot product instructions want; what that adds is known
-//! per row beforehand ([`Left::start`]). Every path does the same sums in the same order for integers;
-//! bfloat16 exists on one path alone, float32 where there are vectors for it ([`has_f32`]).
+//! per row beforehand ([`Left::start`]). Paths without these take the 128 off again. Every path does the same
+//! sums in the same order for integers; bfloat16 exists on one path alone, float32 where there are vectors for
+//! it ([`has_f32`]).
 
 use crate::cpu::Path;
 

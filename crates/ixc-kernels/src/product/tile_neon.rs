@@ -25,18 +25,21 @@ pub(super) unsafe fn int8_dotprod(left: &Left, strip: &Strip, sums: &mut [f32]) 
                 let w = strip.words.as_ptr().add(word * STRIP + column);
                 ([signed(w), signed(w.add(4))], x)
             };
-            for (totals, x) in totals.as_chunks_mut::<4>().0.iter_mut().zip(x) {
-                let x = vreinterpretq_s8_s32(x);
-                for (half, w) in w.into_iter().enumerate() {
-                    totals[0][half] = sdot_word::<0>(totals[0][half], w, x);
-                    totals[1][half] = sdot_word::<1>(totals[1][half], w, x);
-                    totals[2][half] = sdot_word::<2>(totals[2][half], w, x);
-                    totals[3][half] = sdot_word::<3>(totals[3][half], w, x);
-                }
+            let words = x.map(|x| vreinterpretq_s8_s32(x));
+            // Written out: only then do sums stay in registers whatever the compiler thinks of a loop.
+            macro_rules! rows {
+                ($($row:literal)*) => {
+                    $(
+                        let x = words[$row / 4];
+                        totals[$row][0] = sdot_word::<{ $row % 4 }>(totals[$row][0], w[0], x);
+                        totals[$row][1] = sdot_word::<{ $row % 4 }>(totals[$row][1], w[1], x);
+                    )*
+                };
             }
+            rows!(0 1 2 3 4 5 6 7 8 9 10 11);
         }
         // SAFETY: rows and columns of the tile.
-        unsafe { finish(left, strip, 0, column, &totals, sums) };
+        unsafe { finish(left, strip, 0, column, totals, sums) };
     }
 }
 
@@ -70,7 +73,7 @@ pub(super) unsafe fn int8(left: &Left, strip: &Strip, sums: &mut [f32]) {
                 }
             }
             // SAFETY: rows and columns of the tile.
-            unsafe { finish(left, strip, row, column, &totals, sums) };
+            unsafe { finish(left, strip, row, column, totals, sums) };
         }
     }
 }
@@ -93,16 +96,16 @@ unsafe fn signed(words: *const i32) -> int8x16_t {
 /// As [`int8_dotprod`]; the rows and columns are the tile's.
 #[inline]
 #[target_feature(enable = "neon")]
-unsafe fn finish<const N: usize>(
+unsafe fn finish<const N: usize, const ROWS: usize>(
     left: &Left,
     strip: &Strip,
     row: usize,
     column: usize,
-    totals: &[[int32x4_t; N]],
+    totals: [[int32x4_t; N]; ROWS],
     sums: &mut [f32],
 ) {
     for (row, totals) in (row..).zip(totals) {
-        for (i, &total) in totals.iter().enumerate() {
+        for (i, total) in totals.into_iter().enumerate() {
             let at = column + 4 * i;
             // SAFETY: sums holds rows of PANEL, the last of at least STRIP; scales holds STRIP.
             unsafe {

@@ -1,7 +1,7 @@
 //! The register tile in x86's vectors, for each set of instructions.
 //!
-//! What differs is how four products reach a sum of 32 bits: in one instruction with VNNI, by 16-bit numbers
-//! with AVX2 alone. float32 is the same everywhere but for its width. Deliberately absent: checks of lengths, which [`super::run`] makes.
+//! What differs is how four products reach a sum of 32 bits: in one instruction with VNNI, by sums of two in
+//! 16 bits with AVX2 alone. Deliberately absent: checks of lengths, which [`super::run`] makes.
 
 use std::arch::x86_64::*;
 
@@ -78,39 +78,36 @@ pub(super) unsafe fn bf16_avx512(left: &Left, strip: &Strip, sums: &mut [f32]) {
     }
 }
 
-/// Even and odd bytes of a word apart, as 16-bit numbers: their products and sums of two fit 32 bits,
-/// where the 8-bit instruction of AVX2 saturates.
+/// Signs of weights go over to the rows, so that unsigned bytes are multiplied with signed ones: two products
+/// are at most 2 · 128 · 127 = 32512, where the instruction saturates at 32767. With 128 taken off the
+/// weights, sums start from 0.
 ///
 /// # Safety
 /// As [`int8_avx512`].
 #[target_feature(enable = "avx2,fma")]
 pub(super) unsafe fn int8_avx2(left: &Left, strip: &Strip, sums: &mut [f32]) {
-    /// With two vectors of outputs and the split words, they fill 16 registers.
+    /// With two vectors of outputs, their signs and sizes, they fill 16 registers.
     const ROWS: usize = 4;
-    let low = _mm256_set1_epi16(0xFF);
+    let (high_bits, ones) = (_mm256_set1_epi8(-128), _mm256_set1_epi16(1));
     for (row, column) in places(ROWS) {
-        let mut totals = begin::<ROWS>(left, row);
+        let mut totals = [[_mm256_setzero_si256(); 2]; ROWS];
         for word in 0..GROUP_WORDS {
             // SAFETY: the words lie within the slices, as in the wider form.
             let (w, x) = unsafe { words(left, strip, word, row, column) };
-            let even = w.map(|w| _mm256_and_si256(w, low));
-            let odd = w.map(|w| _mm256_srli_epi16(w, 8));
+            let w = w.map(|w| _mm256_xor_si256(w, high_bits));
+            let sizes = w.map(|w| _mm256_abs_epi8(w));
             for (i, totals) in totals.iter_mut().enumerate() {
                 // SAFETY: row + i < TILE_ROWS.
                 let x = _mm256_set1_epi32(unsafe { *x.add(i) });
-                let x_even = _mm256_srai_epi16(_mm256_slli_epi16(x, 8), 8);
-                let x_odd = _mm256_srai_epi16(x, 8);
                 for half in 0..2 {
-                    let sum = _mm256_add_epi32(
-                        _mm256_madd_epi16(even[half], x_even),
-                        _mm256_madd_epi16(odd[half], x_odd),
-                    );
+                    let pairs = _mm256_maddubs_epi16(sizes[half], _mm256_sign_epi8(x, w[half]));
+                    let sum = _mm256_madd_epi16(pairs, ones);
                     totals[half] = _mm256_add_epi32(totals[half], sum);
                 }
             }
         }
         // SAFETY: rows and columns of the tile.
-        unsafe { finish(left, strip, row, column, &totals, sums) };
+        unsafe { finish(left, strip, row, column, totals, sums) };
     }
 }
 
@@ -121,7 +118,10 @@ pub(super) unsafe fn int8_avx_vnni(left: &Left, strip: &Strip, sums: &mut [f32])
     /// With two vectors of outputs, 12 of 16 registers hold sums.
     const ROWS: usize = 6;
     for (row, column) in places(ROWS) {
-        let mut totals = begin::<ROWS>(left, row);
+        let mut totals = [[_mm256_setzero_si256(); 2]; ROWS];
+        for (totals, &start) in totals.iter_mut().zip(&left.start[row..row + ROWS]) {
+            *totals = [_mm256_set1_epi32(start); 2];
+        }
         for word in 0..GROUP_WORDS {
             // SAFETY: the words lie within the slices, as in the wider form.
             let (w, x) = unsafe { words(left, strip, word, row, column) };
@@ -133,7 +133,7 @@ pub(super) unsafe fn int8_avx_vnni(left: &Left, strip: &Strip, sums: &mut [f32])
             }
         }
         // SAFETY: rows and columns of the tile.
-        unsafe { finish(left, strip, row, column, &totals, sums) };
+        unsafe { finish(left, strip, row, column, totals, sums) };
     }
 }
 
@@ -141,16 +141,6 @@ pub(super) unsafe fn int8_avx_vnni(left: &Left, strip: &Strip, sums: &mut [f32])
 fn places(rows: usize) -> impl Iterator<Item = (usize, usize)> {
     let columns = || (0..STRIP).step_by(16);
     (0..TILE_ROWS).step_by(rows).flat_map(move |row| columns().map(move |column| (row, column)))
-}
-
-/// What the sums of some rows start from.
-#[target_feature(enable = "avx2")]
-fn begin<const ROWS: usize>(left: &Left, row: usize) -> [[__m256i; 2]; ROWS] {
-    let mut totals = [[_mm256_setzero_si256(); 2]; ROWS];
-    for (totals, &start) in totals.iter_mut().zip(&left.start[row..row + ROWS]) {
-        *totals = [_mm256_set1_epi32(start); 2];
-    }
-    totals
 }
 
 /// One word of 16 outputs, and where that of the rows lies.
@@ -178,17 +168,17 @@ unsafe fn words(
 /// # Safety
 /// As [`int8_avx512`]; the rows and columns are the tile's.
 #[target_feature(enable = "avx2,fma")]
-unsafe fn finish(
+unsafe fn finish<const ROWS: usize>(
     left: &Left,
     strip: &Strip,
     row: usize,
     column: usize,
-    totals: &[[__m256i; 2]],
+    totals: [[__m256i; 2]; ROWS],
     sums: &mut [f32],
 ) {
     for (row, totals) in (row..).zip(totals) {
         let scale = _mm256_set1_ps(left.scales[row]);
-        for (half, &total) in totals.iter().enumerate() {
+        for (half, total) in totals.into_iter().enumerate() {
             let at = column + 8 * half;
             // SAFETY: sums holds rows of PANEL, the last of at least STRIP; scales holds STRIP.
             unsafe {

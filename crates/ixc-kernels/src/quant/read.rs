@@ -81,21 +81,33 @@ pub(super) fn q6_k(blocks: &[u8], out: &mut [f32]) {
     for (block, out) in blocks.as_chunks::<210>().0.iter().zip(out.as_chunks_mut::<256>().0) {
         let d = half_at(&block[208..]);
         for (half, out) in out.as_chunks_mut::<128>().0.iter_mut().enumerate() {
-            let low_bits = &block[64 * half..64 * half + 64];
+            let (first, second) = block[64 * half..64 * half + 64].split_at(32);
             let high_bits = &block[128 + 32 * half..128 + 32 * half + 32];
             let scales = &block[192 + 8 * half..192 + 8 * half + 8];
-            for (run, out) in out.as_chunks_mut::<32>().0.iter_mut().enumerate() {
-                let low_bits = &low_bits[32 * (run % 2)..32 * (run % 2) + 32];
-                for (part, out) in out.as_chunks_mut::<16>().0.iter_mut().enumerate() {
-                    let scale = d * f32::from(scales[2 * run + part] as i8);
-                    let span = 16 * part..16 * part + 16;
-                    let pairs = low_bits[span.clone()].iter().zip(&high_bits[span]);
-                    for (out, (&low, &high)) in out.iter_mut().zip(pairs) {
-                        let q = low >> (4 * (run / 2)) & 15 | (high >> (2 * run) & 3) << 4;
-                        *out = scale * f32::from(q as i8 - 32);
-                    }
-                }
-            }
+            let scale = |index: usize| d * f32::from(scales[index] as i8);
+            let [a, b, c, e] = out.as_chunks_mut::<32>().0 else { unreachable!("four runs") };
+            six_bits::<0, 0>(first, high_bits, [scale(0), scale(1)], a);
+            six_bits::<0, 2>(second, high_bits, [scale(2), scale(3)], b);
+            six_bits::<4, 4>(first, high_bits, [scale(4), scale(5)], c);
+            six_bits::<4, 6>(second, high_bits, [scale(6), scale(7)], e);
+        }
+    }
+}
+
+/// A run of Q6K: its bits lie `LOW` and `HIGH` from the bytes' ends, which must be known for vector code.
+#[inline(always)]
+fn six_bits<const LOW: usize, const HIGH: usize>(
+    low_bits: &[u8],
+    high_bits: &[u8],
+    scales: [f32; 2],
+    out: &mut [f32; 32],
+) {
+    let bits = low_bits.as_chunks::<16>().0.iter().zip(high_bits.as_chunks::<16>().0);
+    for ((out, (low, high)), scale) in out.as_chunks_mut::<16>().0.iter_mut().zip(bits).zip(scales)
+    {
+        for (out, (&low, &high)) in out.iter_mut().zip(low.iter().zip(high)) {
+            let q = low >> LOW & 15 | (high >> HIGH & 3) << 4;
+            *out = scale * f32::from(q as i8 - 32);
         }
     }
 }
