@@ -18,7 +18,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("ixc-hub", &[]),
     ("ixc-model", &["ixc-nn", "ixc-input"]),
     ("ixc-engine", &["ixc-model", "ixc-nn", "ixc-input"]),
-    ("ixc", &["ixc-engine", "ixc-model", "ixc-nn", "ixc-input", "ixc-hub"]),
+    ("ixc-train", &["ixc-model", "ixc-nn", "ixc-input"]),
+    ("ixc", &["ixc-train", "ixc-engine", "ixc-model", "ixc-nn", "ixc-input", "ixc-hub"]),
     (FOR_TESTS, &[]),
     ("xtask", &[]),
 ];
@@ -55,10 +56,14 @@ const REACHED_BY: &[(&str, &[&str], &str)] = &[
     ("ureq", &["ixc-hub", "ixc"], "the network is ixc-hub's, a leaf that the binary alone uses"),
     (
         "candle-core",
-        &["ixc-nn", "ixc-model", "ixc-engine", "ixc"],
+        &["ixc-nn", "ixc-model", "ixc-engine", "ixc-train", "ixc"],
         "no tensors in input, hub, kernels",
     ),
-    ("image", &["ixc-input", "ixc-model", "ixc-engine", "ixc"], "no pictures in nn, kernels, hub"),
+    (
+        "image",
+        &["ixc-input", "ixc-model", "ixc-engine", "ixc-train", "ixc"],
+        "no pictures in nn, kernels, hub",
+    ),
 ];
 
 const ASYNC: &str = "async stops at a server, and everything below one is synchronous";
