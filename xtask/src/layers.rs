@@ -38,7 +38,11 @@ const NAMED_BY: &[(&str, &[&str], &str)] = &[
     ("ctrlc", &["ixc"], "signals belong to the process, and the process to the door"),
     ("ureq", &["ixc-hub"], "one crate goes to the network"),
     ("image", &["ixc-input"], "one crate decodes pictures"),
-    ("prost", &["ixc-input"], "one crate reads the tokenizer's file"),
+    (
+        "prost",
+        &["ixc-input", "ixc-train"],
+        "two files are protobuf: the tokenizer's, which input reads, and TensorBoard's, which training writes",
+    ),
     ("zip", &["ixc-nn"], "one crate reads weight files"),
     ("gemm", &["ixc-kernels"], "one crate multiplies matrices by hand"),
     ("pulp", &["ixc-kernels"], "one crate writes SIMD"),

@@ -37,6 +37,14 @@ pub enum Error {
         /// Expected, found, and what to do.
         problem: String,
     },
+    /// A LoRA adapter that cannot be used, or not with this model.
+    #[error("{}: {problem}", path.display())]
+    Adapter {
+        /// The adapter's folder, or its file.
+        path: std::path::PathBuf,
+        /// Expected, found, and what to do.
+        problem: String,
+    },
     /// The tensors are of a model that is not one of the family.
     #[error("{0}")]
     Family(String),

@@ -4,9 +4,11 @@
 //! model is comes from its checkpoint's files ([`config`]), nothing from a name.
 //! Deliberately absent: sampling, conversations, progress, printing.
 
+pub mod adapter;
 pub mod config;
 pub mod decoder;
 pub mod error;
+pub mod from_parts;
 pub mod gguf;
 pub mod init;
 pub mod limits;
