@@ -16,6 +16,14 @@ use std::{
 /// The environment variable that names the folder with the full goldens.
 pub const GOLDENS_VARIABLE: &str = "IXC_GOLDENS";
 
+/// The environment variable that makes tests of chance as long as they are before a release.
+pub const LONG_VARIABLE: &str = "IXC_LONG_TESTS";
+
+/// How often a test of chance tries: a few times, or as often as before a release.
+pub fn rounds(few: usize, many: usize) -> usize {
+    if std::env::var_os(LONG_VARIABLE).is_some() { many } else { few }
+}
+
 /// The workspace's own folder.
 fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("crates/ixc-goldens").into()

@@ -166,14 +166,14 @@ impl Adapter {
         ])
     }
 
-    /// The numbers of one of [`Self::replaced`], and their shape.
+    /// The numbers of one of [`Self::replaced`], of the shape that [`Self::check`] has seen.
     ///
     /// # Errors
     /// When it is none of them, or its numbers are of no float type.
-    pub fn whole(&self, published: &str) -> Result<(Vec<f32>, &[usize]), Error> {
+    pub fn whole(&self, published: &str) -> Result<Vec<f32>, Error> {
         let name = self.replaced.get(published).map_or(published, String::as_str);
         let shape = self.checkpoint.info(name).map_or(&[][..], |info| &info.shape);
-        Ok((self.checkpoint.floats(name, shape)?, shape))
+        Ok(self.checkpoint.floats(name, shape)?)
     }
 
     /// Checks that it fits a model: every layer is one of the model's and has its inputs and outputs.

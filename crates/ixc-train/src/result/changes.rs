@@ -51,19 +51,18 @@ impl<'a> Changes<'a> {
         }
     }
 
-    /// The numbers and the shape that a tensor has instead of the base's.
-    pub(super) fn whole(&self, name: &str) -> Result<Option<(Cow<'a, [f32]>, &'a [usize])>, Error> {
+    /// The numbers that a tensor has instead of the base's.
+    pub(super) fn whole(&self, name: &str) -> Result<Option<Cow<'a, [f32]>>, Error> {
         match self {
             Self::Trained { slots, .. } => {
                 let slot = slots.iter().find(|slot| slot.name == name);
-                Ok(slot.map(|slot| (Cow::Borrowed(slot.master), slot.shape)))
+                Ok(slot.map(|slot| Cow::Borrowed(slot.master)))
             }
             Self::Adapter(adapter) => {
                 if !adapter.replaced().any(|replaced| replaced == name) {
                     return Ok(None);
                 }
-                let (numbers, shape) = adapter.whole(name)?;
-                Ok(Some((Cow::Owned(numbers), shape)))
+                Ok(Some(Cow::Owned(adapter.whole(name)?)))
             }
         }
     }

@@ -94,12 +94,10 @@ pub(super) fn write(
     let mut done = 0;
     writer.write::<Error>(|plan, sink| {
         let name = &plan.name;
-        if let Some((numbers, _)) = changes.whole(name)? {
-            sink.f32(&numbers)?;
-        } else if let Some(delta) = changes.delta(name)? {
-            add(checkpoint, plan, &delta, sink)?;
-        } else {
-            copy(checkpoint, name, sink)?;
+        match (changes.whole(name)?, changes.delta(name)?) {
+            (None, None) => copy(checkpoint, name, sink)?,
+            (Some(whole), None) => sink.f32(&whole)?,
+            (whole, Some(delta)) => add(checkpoint, plan, whole.as_deref(), &delta, sink)?,
         }
         checkpoint.release(name);
         done += bytes(plan);
@@ -114,10 +112,11 @@ fn copy(checkpoint: &Checkpoint, name: &str, sink: &mut Sink) -> Result<(), Erro
     buffer.bytes().chunks(PIECE).try_for_each(|piece| Ok(sink.bytes(piece)?))
 }
 
-/// W + scale · B · A, a few rows at a time.
+/// W + scale · B · A, a few rows at a time; W is the base's, unless it was trained as well.
 fn add(
     checkpoint: &Checkpoint,
     plan: &TensorPlan,
+    whole: Option<&[f32]>,
     delta: &Delta,
     sink: &mut Sink,
 ) -> Result<(), Error> {
@@ -131,7 +130,10 @@ fn add(
     for first in (0..rows).step_by(height) {
         let last = (first + height).min(rows);
         let wide = &mut wide[..(last - first) * cols];
-        weight.widen(first..last, wide);
+        match whole {
+            Some(whole) => wide.copy_from_slice(&whole[first * cols..last * cols]),
+            None => weight.widen(first..last, wide),
+        }
         let b = &delta.b[first * delta.rank..last * delta.rank];
         let b = Tensor::from_slice(b, (last - first, delta.rank), &Device::Cpu).map_err(numbers)?;
         let product = b.matmul(&a).and_then(|product| product.flatten_all()); // (rows, cols)
