@@ -8,7 +8,7 @@
 //! trained biases, embeddings): they are refused by name.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
@@ -29,8 +29,10 @@ pub const WEIGHTS: &str = "adapter_model";
 /// What PEFT puts before every name of the model it wraps.
 const WRAPPED: &str = "base_model.model.";
 
-/// Where PEFT keeps the layer that it wrapped, when other tensors below it have names.
-const BASE_LAYER: &str = ".base_layer.";
+/// The modules that PEFT can save whole beside LoRA (`modules_to_save`), and how names in them begin. Partial
+/// LoRA is none of them, as PEFT saves nothing within a layer that it wraps; nor are newline and separator
+/// vectors, which lie in no module.
+const MODULES: [(&str, &str); 2] = [("vit", "vit."), ("vision_proj", "vision_proj.")];
 
 /// An open adapter.
 #[derive(Debug)]
@@ -80,14 +82,14 @@ pub fn lora_name(linear: &str, side: &str) -> String {
     format!("{WRAPPED}{linear}.{side}.weight")
 }
 
-/// The name that a whole tensor has in an adapter's file, where LoRA is on `linears` (published names
-/// within a block).
-pub fn replaced_name(published: &str, linears: &[&str]) -> String {
-    let wrapped = linears.iter().find_map(|linear| {
-        let (before, after) = published.split_once(&format!(".{linear}."))?;
-        Some(format!("{WRAPPED}{before}.{linear}{BASE_LAYER}{after}"))
-    });
-    wrapped.unwrap_or_else(|| format!("{WRAPPED}{published}"))
+/// The name of a tensor that is saved whole, in an adapter's file.
+pub fn whole_name(published: &str) -> String {
+    format!("{WRAPPED}{published}")
+}
+
+/// The module in which PEFT can save a tensor of this published name whole, if there is one.
+pub fn module_of(published: &str) -> Option<&'static str> {
+    MODULES.iter().find(|(_, start)| published.starts_with(start)).map(|(module, _)| *module)
 }
 
 /// What a name in an adapter's file means.
@@ -111,8 +113,7 @@ fn meaning(name: &str) -> Option<Meaning> {
     if inner.contains(".lora_") {
         return None;
     }
-    let plain = inner.replace(BASE_LAYER, ".").replace(".modules_to_save.default.", ".");
-    Some(Meaning::Whole(plain))
+    Some(Meaning::Whole(inner.replace(".modules_to_save.default.", ".")))
 }
 
 impl Adapter {
@@ -349,15 +350,4 @@ fn sorted(folder: &Path, file: &File, checkpoint: &Checkpoint) -> Result<Sorted,
         return Err(fault("expected LoRA on at least one layer, found no tensors".into()));
     }
     Ok((layers, replaced))
-}
-
-/// PEFT's `modules_to_save` for whole tensors of these published names: the ends of modules' names.
-pub fn modules_to_save<'a>(published: impl Iterator<Item = &'a str>) -> Vec<&'static str> {
-    let modules = [("vit.", "vit"), ("vision_proj.", "vision_proj")];
-    let mut found = BTreeSet::new();
-    for name in published {
-        found.extend(modules.iter().find(|(start, _)| name.starts_with(start)).map(|(_, m)| *m));
-        found.extend(["Plora_A", "Plora_B"].iter().find(|side| name.contains(**side)).copied());
-    }
-    found.into_iter().collect()
 }

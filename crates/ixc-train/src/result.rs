@@ -11,18 +11,23 @@ mod changes;
 mod model;
 
 use std::{
+    collections::BTreeSet,
     fs,
     ops::ControlFlow,
     path::{Path, PathBuf},
 };
 
-use ixc_model::{ModelConfig, adapter::Adapter};
+use ixc_model::{
+    ModelConfig,
+    adapter::{Adapter, module_of},
+};
 use ixc_nn::{files, weights::Checkpoint};
 
 use crate::{
     Error,
     checkpoint::{RECIPE, Slot, write_text},
-    recipe::{Kind, Recipe},
+    parameters::{Parameter, is_lora},
+    recipe::Recipe,
 };
 
 use changes::Changes;
@@ -51,24 +56,29 @@ pub enum Form {
 }
 
 impl Form {
-    /// The form of a recipe's result: an adapter where the base's language model is as it was.
-    pub fn of(recipe: &Recipe) -> Self {
-        match recipe.kind == Kind::Lora && recipe.freeze_language_model {
-            true => Self::Adapter,
-            false => Self::Model,
+    /// The form of a run that trains tensors of these names: an adapter where PEFT has words for all of them,
+    /// which are LoRA, and whole modules in which no layer has LoRA.
+    pub fn of<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Self {
+        let (mut lora, mut whole) = (BTreeSet::new(), BTreeSet::new());
+        for name in names {
+            let side = if is_lora(name) { &mut lora } else { &mut whole };
+            side.insert(module_of(name));
         }
+        let saved = !whole.contains(&None) && lora.is_disjoint(&whole);
+        if saved && !lora.is_empty() { Self::Adapter } else { Self::Model }
     }
 }
 
-/// Checks, before anything is trained, that a recipe's result can be written over this base.
+/// Checks, before anything is trained, that the result can be written over this base, and returns its form.
 ///
 /// # Errors
 /// When a whole model would have to be made of quantised weights.
-pub fn check(recipe: &Recipe, base: Base) -> Result<(), Error> {
-    match Form::of(recipe) {
-        Form::Adapter => Ok(()),
-        Form::Model => model::check(base),
+pub fn check(parameters: &[Parameter], base: Base) -> Result<Form, Error> {
+    let form = Form::of(parameters.iter().map(|parameter| parameter.name.as_str()));
+    if form == Form::Model {
+        model::check(base)?;
     }
+    Ok(form)
 }
 
 /// Writes what was trained into the run's folder.
@@ -83,7 +93,7 @@ pub fn write(
     slots: &[Slot],
     watch: &mut Watch,
 ) -> Result<Form, Error> {
-    let form = Form::of(recipe);
+    let form = Form::of(slots.iter().map(|slot| slot.name));
     fs::create_dir_all(out).map_err(Error::io("make the folder", out))?;
     write_text(&out.join(RECIPE), &recipe.to_toml())?;
     match form {

@@ -1,12 +1,11 @@
 //! A LoRA adapter in PEFT's form: `adapter_model.safetensors` and `adapter_config.json`.
 //!
 //! LoRA's A and B as float32, and whole tensors that were trained beside them as PEFT's `modules_to_save`.
-//! Newline and separator vectors of the high-resolution family are parameters without a module, which PEFT
-//! has no word for: they are in the file under their names, and PEFT passes them over.
+//! Deliberately absent: what PEFT has no words for; [`super::Form::of`] makes a whole model of that.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
-use ixc_model::adapter::{CONFIG, WEIGHTS, lora_name, modules_to_save, replaced_name};
+use ixc_model::adapter::{CONFIG, WEIGHTS, lora_name, module_of, whole_name};
 use ixc_nn::weights::{ShardWriter, StoredType, TensorPlan};
 use serde_json::json;
 
@@ -27,14 +26,14 @@ pub(super) fn write(
 ) -> Result<(), Error> {
     let linears: Vec<&str> = recipe.lora_linears().collect();
     let plan = |slot: &Slot| TensorPlan {
-        name: peft_name(slot.name, &linears),
+        name: peft_name(slot.name),
         dtype: StoredType::F32,
         shape: slot.shape.into(),
     };
     // One file, whatever its size: PEFT knows no shards.
     let writer = ShardWriter::named(out, WEIGHTS, slots.iter().map(plan).collect(), usize::MAX)?;
     let whole = slots.iter().map(|slot| slot.name).filter(|name| !is_lora(name));
-    let modules = modules_to_save(whole);
+    let modules: BTreeSet<&str> = whole.filter_map(module_of).collect();
     let config = json!({
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
@@ -63,13 +62,13 @@ pub(super) fn write(
 }
 
 /// The name of a parameter in PEFT's file.
-fn peft_name(name: &str, linears: &[&str]) -> String {
+fn peft_name(name: &str) -> String {
     for side in ["lora_A", "lora_B"] {
         if let Some(linear) = name.strip_suffix(&format!(".{side}.weight")) {
             return lora_name(linear, side);
         }
     }
-    replaced_name(name, linears)
+    whole_name(name)
 }
 
 /// A whole number without a point, as PEFT writes it.

@@ -3,6 +3,7 @@
 use std::{fs, ops::ControlFlow};
 
 use half::{bf16, f16};
+use ixc_input::prepare::{Geometry, TileStyle};
 use ixc_model::{ModelConfig, XComposer, adapter::Adapter};
 use ixc_nn::{
     Arithmetic,
@@ -10,6 +11,7 @@ use ixc_nn::{
 };
 use ixc_train::{
     Recipe,
+    parameters::parameters,
     result::{Form, check, merge, write},
 };
 
@@ -84,7 +86,7 @@ fn the_published_files_make_a_result_too() {
         let base =
             ixc_train::result::Base { folder: &folder, checkpoint: &checkpoint, config: &config };
         let recipe = recipe("full", "freeze_vision_tower = true");
-        let tensors: Vec<Tensor> = ixc_train::parameters::parameters(&recipe, &config)
+        let tensors: Vec<Tensor> = parameters(&recipe, &config)
             .unwrap()
             .into_iter()
             .zip(0..)
@@ -99,6 +101,26 @@ fn the_published_files_make_a_result_too() {
         assert_eq!(found.floats(tower, shape).unwrap(), checkpoint.floats(tower, shape).unwrap());
         assert!(!out.path().join("pytorch_model.bin.index.json").exists());
     }
+}
+
+#[test]
+fn what_peft_has_no_words_for_is_a_whole_model() {
+    let mut config = Model::random(StoredType::F32).config;
+    let form = |lines: &str, config: &ModelConfig| {
+        let list = parameters(&recipe("lora", lines), config).unwrap();
+        Form::of(list.iter().map(|parameter| parameter.name.as_str()))
+    };
+    for (lines, expected) in [
+        ("", Form::Adapter),
+        ("freeze_projector = false\nfreeze_vision_tower = false\n", Form::Adapter),
+        ("freeze_plora = false\n", Form::Model),
+        ("freeze_language_model = false\n", Form::Model),
+    ] {
+        assert_eq!(form(lines, &config), expected, "{lines}");
+    }
+    let tiles = Geometry::Tiles { tile: 56, tiles_max: 4, style: TileStyle::Centered };
+    config.vision.as_mut().unwrap().geometry = tiles;
+    assert_eq!(form("freeze_projector = false\n", &config), Form::Model, "vectors in no module");
 }
 
 /// W + scale · B · A, a number at a time in f64.
@@ -118,7 +140,7 @@ fn an_adapter_goes_out_comes_back_and_merges() {
     for dtype in [StoredType::F32, StoredType::Bf16] {
         let model = Model::random(dtype);
         let lines = "lora_r = 4\nlora_alpha = 6\nlora_target_modules = [\"wqkv\", \"w2\", \"wo\"]\n\
-                     freeze_projector = false\nfreeze_plora = false\n";
+                     freeze_projector = false\nfreeze_vision_tower = false\n";
         let recipe = recipe("lora", lines);
         let tensors = model.trained(&recipe);
         let folder = tempfile::tempdir().unwrap();
@@ -161,7 +183,7 @@ fn an_adapter_goes_out_comes_back_and_merges() {
                 assert_eq!(found, before, "{name} was frozen");
             }
         }
-        assert_eq!(changed, 2 * 3 + 2 * 10 + 4);
+        assert_eq!(changed, 2 * 3 + 4 + 5 + 2 * 16);
     }
 }
 
@@ -215,8 +237,11 @@ fn what_cannot_be_merged_is_refused_before_anything_is_written() {
     let base = ixc_train::result::Base { config: &quantised, ..model.base() };
     let error = merge(base, adapter.path(), &out, &mut on).unwrap_err().to_string();
     assert!(error.contains("4-bit") && error.contains("full-precision"), "{error}");
-    assert!(check(&recipe("full", "freeze_language_model = true"), base).is_err());
-    assert!(check(&recipe_, base).is_ok(), "an adapter leaves the base alone");
+    let form = |kind: &str, lines: &str| {
+        check(&parameters(&recipe(kind, lines), &quantised).unwrap(), base)
+    };
+    assert!(form("full", "freeze_language_model = true").is_err());
+    assert_eq!(form("lora", "").unwrap(), Form::Adapter, "an adapter leaves the base alone");
 
     // A folder with something in it; a caller that breaks off.
     fs::create_dir(&out).unwrap();
