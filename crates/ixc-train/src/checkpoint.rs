@@ -141,11 +141,11 @@ fn write_beside(
     manifest::write(side)
 }
 
-fn write_tensors<'a>(
+fn write_tensors(
     side: &Path,
     stem: &'static str,
     plans: Vec<TensorPlan>,
-    numbers: &mut dyn Iterator<Item = &'a [f32]>,
+    numbers: &mut dyn Iterator<Item = &[f32]>,
 ) -> Result<(), Error> {
     // All of one type, so the writer keeps their order.
     ShardWriter::named(side, stem, plans, SHARD_BYTES)?

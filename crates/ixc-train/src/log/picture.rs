@@ -227,9 +227,9 @@ impl Scale {
     }
 }
 
-/// An exponential mean, without the pull of its beginning: of about a twentieth of the curve.
+/// An exponential mean, without the pull of its beginning: of about a fortieth of the curve.
 fn smoothed(curve: &Curve) -> Curve {
-    let keep = 1.0 - 1.0 / (curve.len() as f64 / 20.0).max(1.0);
+    let keep = 1.0 - 1.0 / (curve.len() as f64 / 40.0).max(1.0);
     let (mut sum, mut weight) = (0.0, 0.0);
     let mean = |&(step, loss): &(f64, f64)| {
         sum = keep * sum + (1.0 - keep) * loss;
