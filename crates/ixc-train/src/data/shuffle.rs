@@ -126,5 +126,5 @@ mod tests {
     }
 
     /// Written down once; a change here changes the order of every run.
-    const ORDER_OF_SEED_0: [u64; 8] = [0, 0, 0, 0, 0, 0, 0, 0];
+    const ORDER_OF_SEED_0: [u64; 8] = [5, 7, 0, 4, 1, 3, 6, 2];
 }
