@@ -88,12 +88,21 @@ impl Scanner {
 
     /// Takes the file's next bytes; the first block holds at least three of them where the file does.
     pub(super) fn feed(&mut self, block: &[u8]) -> Result<(), Problem> {
-        let skipped = if self.seen == 0 && block.starts_with(BYTE_ORDER_MARK) { 3 } else { 0 };
-        for (offset, &byte) in block.iter().enumerate().skip(skipped) {
+        let mut offset = if self.seen == 0 && block.starts_with(BYTE_ORDER_MARK) { 3 } else { 0 };
+        while let Some(&byte) = block.get(offset) {
             let at = self.seen + offset as u64;
             match self.place {
-                Place::Inside => self.inside(byte, at),
-                Place::Lines => self.line(byte, at),
+                Place::Inside | Place::Lines => {
+                    // Most of a file is the inside of strings, or of lines: passed over at once.
+                    offset += self.dull(&block[offset..]);
+                    let Some(&byte) = block.get(offset) else { break };
+                    let at = self.seen + offset as u64;
+                    if self.place == Place::Lines {
+                        self.line(byte, at)
+                    } else {
+                        self.inside(byte, at)
+                    }
+                }
                 _ if byte.is_ascii_whitespace() => {}
                 Place::Begin if byte == b'[' => self.place = Place::First,
                 Place::Begin if byte == b'{' => {
@@ -107,9 +116,22 @@ impl Scanner {
                     return Err(problem(at, "nothing behind the list's end", byte));
                 }
             }
+            offset += 1;
         }
         self.seen += block.len() as u64;
         Ok(())
+    }
+
+    /// How many of the next bytes decide nothing.
+    fn dull(&self, bytes: &[u8]) -> usize {
+        let next = match self.place {
+            Place::Lines if self.start.is_some() => bytes.iter().position(|&byte| byte == b'\n'),
+            Place::Inside if self.in_string && !self.escaped => {
+                bytes.iter().position(|&byte| byte == b'"' || byte == b'\\')
+            }
+            _ => return 0,
+        };
+        next.unwrap_or(bytes.len())
     }
 
     fn line(&mut self, byte: u8, at: u64) {

@@ -330,3 +330,28 @@ fn a_list_file_draws_thousands_or_ratios() {
 }
 
 const BATCH: ixc_train::data::BatchSize = ixc_train::data::BatchSize::Samples(64);
+
+#[test]
+fn the_examples_of_the_documentation_are_true() {
+    let path = ixc_goldens::fixtures().join("../docs/training.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let folder = Folder::new();
+    let (mut files, mut samples) = (0, 0);
+    for block in text.split("\n```json").skip(1) {
+        let (kind, rest) = block.split_once('\n').unwrap();
+        let example = rest.split("\n```").next().unwrap();
+        let source = folder.write(&format!("{files}.json{kind}"), example);
+        let dataset = open(&[source]);
+        let texts: Vec<String> = match kind {
+            "" => {
+                let list: Vec<serde_json::Value> = serde_json::from_str(example).unwrap();
+                list.iter().map(ToString::to_string).collect()
+            }
+            _ => example.lines().map(str::to_owned).collect(),
+        };
+        assert_eq!(dataset.samples_per_epoch(), texts.len() as u64);
+        texts.iter().for_each(|text| assert_eq!(read(text).unused, [""; 0]));
+        (files, samples) = (files + 1, samples + texts.len());
+    }
+    assert_eq!((files, samples), (5, 6));
+}

@@ -165,7 +165,9 @@ fn another_dataset_is_told_from_the_first() {
     assert_eq!(differs(&[a.clone(), b.clone()]), None);
     let moved = folder.write("moved.jsonl", std::fs::read(&a.path).unwrap());
     assert_eq!(differs(&[moved, b.clone()]), None);
-    assert!(differs(&[a.clone()]).unwrap().contains("expected 2 data file(s), found 1"));
+    assert!(
+        differs(std::slice::from_ref(&a)).unwrap().contains("expected 2 data file(s), found 1")
+    );
     assert!(differs(&[b.clone(), a.clone()]).unwrap().contains("expected the 3 samples of"));
     let more = Source { share: Share::Count(9), ..b.clone() };
     let message = differs(&[a.clone(), more]).unwrap();
