@@ -12,8 +12,8 @@ use std::{
 use candle_core::Tensor;
 use ixc_input::{
     conversation::CHAT_INSTRUCTION,
-    prepare::{Geometry, Pixels, prepare},
-    prompt::{Bos, Ending, Layout, Prompt, Segment, Unplaced, layout},
+    prepare::{Pixels, prepare},
+    prompt::{Bos, Ending, Layout, Prompt, Segment, layout},
     special::SpecialIds,
     tokenizer::Tokenizer,
 };
@@ -37,9 +37,6 @@ use crate::{
 
 /// The tokenizer's file beside the weights, as published.
 pub const TOKENIZER_FILE: &str = "tokenizer.model";
-
-/// Published `hd_num` of 2.5 when a request has several pictures.
-const V25_TILES_OF_SEVERAL: u32 = 6;
 
 /// How a model is loaded.
 #[derive(Clone, Debug)]
@@ -276,13 +273,9 @@ impl Engine {
     /// # Errors
     /// When the conversation has no turn or too much text.
     pub fn layout(&self, request: &Request) -> Result<Prompt, Error> {
-        let (bos, unplaced) = match self.model.config().family {
-            Family::Vl | Family::Composition | Family::Language => {
-                (Bos::EveryTextPart, Unplaced::InTurn)
-            }
-            Family::FourKHd => (Bos::EveryTextPart, Unplaced::LoneFirst),
-            Family::V25 => (Bos::Once, Unplaced::LoneFirst),
-        };
+        let family = self.model.config().family;
+        let bos = if family == Family::V25 { Bos::Once } else { Bos::EveryTextPart };
+        let unplaced = family.unplaced();
         let ending = Ending::Answer { prefix: request.prefix.clone() };
         let rules = Layout { bos, unplaced, markers: request.markers, ending };
         Ok(layout(&request.conversation, &rules, &self.tokenizer)?)
@@ -296,19 +289,10 @@ impl Engine {
         if request.pictures.is_empty() {
             return Ok(Vec::new());
         }
-        let vision = self.model.config().vision.as_ref().ok_or(ixc_model::Error::NoTower)?;
-        let several = request.pictures.len() > 1;
-        let geometry = match vision.geometry {
-            Geometry::Tiles { tile, tiles_max, style } => {
-                let published = if several && self.model.config().family == Family::V25 {
-                    V25_TILES_OF_SEVERAL
-                } else {
-                    tiles_max
-                };
-                Geometry::Tiles { tile, tiles_max: request.tiles_max.unwrap_or(published), style }
-            }
-            square => square,
-        };
+        let config = self.model.config();
+        let geometry = config
+            .geometry(request.pictures.len(), request.tiles_max)
+            .ok_or(ixc_model::Error::NoTower)?;
         request
             .pictures
             .iter()

@@ -6,6 +6,7 @@
 //! Deliberately absent: sampling, the terminal, the network.
 
 pub mod checkpoint;
+pub mod data;
 pub mod error;
 pub mod log;
 pub mod parameters;
