@@ -153,6 +153,7 @@ impl Matrix {
     ///
     /// # Panics
     /// When they are not the matrix's, `out` has another size, or a block is cut.
+    #[inline(always)] // so that the caller's run-time SIMD dispatch reaches the loops
     pub(crate) fn widen_part(&self, output: usize, inputs: Range<usize>, out: &mut [f32]) {
         assert!(output < self.rows && inputs.end <= self.cols && out.len() == inputs.len());
         match &self.storage {

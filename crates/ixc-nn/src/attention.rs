@@ -6,7 +6,7 @@
 use candle_core::{CpuStorage, Device, Storage, Tensor};
 use ixc_kernels::{
     Arithmetic,
-    attention::{Heads, How, Queries, Stored, Stretch},
+    attention::{HeadRows, Heads, How, Stored, Stretch},
     cpu,
 };
 
@@ -96,7 +96,7 @@ fn attend(
     }
     let how = How { causal, arithmetic, path: cpu::path() };
     let out = rows(&q.flatten(0, 1)?, |q| {
-        let q = Queries { numbers: q.numbers, head: q.head, row: q.position };
+        let q = HeadRows { numbers: q.numbers, head: q.head, row: q.position };
         ixc_kernels::attention::attention(q, heads, stretches, how)
     })?;
     Ok(Tensor::from_vec(out, (count, heads.count() * width), &Device::Cpu)?)

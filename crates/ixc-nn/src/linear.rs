@@ -114,7 +114,7 @@ impl Linear {
 
     /// The layer, without its bias, as a summand over these rows.
     pub(crate) fn term<'a>(&'a self, rows: &'a Rows<'a>) -> Term<'a> {
-        Term { rows, weight: &self.weight }
+        Term { rows, weight: (&self.weight).into() }
     }
 }
 

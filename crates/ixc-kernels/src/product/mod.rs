@@ -10,6 +10,7 @@
 //! Deliberately absent: float32 products ([`crate::matmul()`]), tensors.
 
 pub mod dot;
+pub mod gradient;
 pub mod panel;
 pub mod rows;
 pub mod tile;
@@ -22,7 +23,7 @@ use rows::{Packed, Rows};
 use tile::{GROUP_BYTES, Lane, PANEL, STRIP, TILE_ROWS};
 
 use crate::{
-    Matrix,
+    Weight,
     arithmetic::Arithmetic,
     cpu,
     elementwise::{self, add_bias},
@@ -41,15 +42,16 @@ pub struct Term<'a> {
     /// (m, weight.cols()).
     pub rows: &'a Rows<'a>,
     /// (n, cols).
-    pub weight: &'a Matrix,
+    pub weight: Weight<'a>,
 }
 
-/// In which lane a matrix is multiplied; none for float32.
-fn lane(weight: &Matrix, arithmetic: Arithmetic) -> Option<Lane> {
+/// In which lane a weight is multiplied; none for float32.
+fn lane(weight: Weight, arithmetic: Arithmetic) -> Option<Lane> {
+    let Weight::Stored(matrix) = weight else { return None };
     match arithmetic {
         Arithmetic::Exact => None,
-        Arithmetic::Fast if weight.is_quantised() => Some(Lane::Int8),
-        Arithmetic::Fast if weight.is_bf16() && cpu::path() == cpu::Path::Avx512Bf16 => {
+        Arithmetic::Fast if matrix.is_quantised() => Some(Lane::Int8),
+        Arithmetic::Fast if matrix.is_bf16() && cpu::path() == cpu::Path::Avx512Bf16 => {
             Some(Lane::Bf16)
         }
         Arithmetic::Fast => None,
@@ -156,7 +158,7 @@ pub fn gated(gate: &[Term], up: &[Term], arithmetic: Arithmetic) -> Vec<f32> {
 /// task's first; none where the pass adds nothing.
 struct Pass<'a> {
     rows: &'a Packed,
-    weights: [Option<(&'a Matrix, usize)>; PANEL / STRIP],
+    weights: [Option<(Weight<'a>, usize)>; PANEL / STRIP],
 }
 
 /// What becomes of a panel's sums.
@@ -195,7 +197,7 @@ fn tiled(passes: &[Pass], m: usize, n: usize, height: usize, out: &mut [f32], fi
                     for (strip, weight) in weights.iter().enumerate() {
                         if let Some((weight, behind)) = weight {
                             let outputs = (first + behind).min(n)..(first + behind + STRIP).min(n);
-                            panel.fill(strip, path, rows.lane(), weight, outputs, group);
+                            panel.fill(strip, path, rows.lane(), *weight, outputs, group);
                         }
                     }
                     for strip in (0..PANEL / STRIP).filter(|&strip| weights[strip].is_some()) {

@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use super::tile::{GROUP_BYTES, GROUP_WORDS, Lane, PANEL, STRIP, Strip};
-use crate::{Matrix, cpu::Path};
+use crate::{Weight, cpu::Path};
 
 /// Outputs that are turned into words together: as many as a vector has words.
 const ROWS: usize = 16;
@@ -39,7 +39,7 @@ impl Panel {
         strip: usize,
         path: Path,
         lane: Lane,
-        weight: &Matrix,
+        weight: Weight,
         outputs: Range<usize>,
         group: usize,
     ) {
@@ -74,7 +74,7 @@ impl Panel {
 type Bytes = [[u8; GROUP_BYTES]; ROWS];
 
 /// bfloat16 as it is stored, with 0 behind the last input.
-fn bf16(weight: &Matrix, outputs: Range<usize>, group: usize, out: &mut Bytes) {
+fn bf16(weight: Weight, outputs: Range<usize>, group: usize, out: &mut Bytes) {
     let (cols, inputs) = (weight.cols(), Lane::Bf16.group());
     let first = group * inputs;
     let count = inputs.min(cols - first);
@@ -89,7 +89,7 @@ fn bf16(weight: &Matrix, outputs: Range<usize>, group: usize, out: &mut Bytes) {
 /// Quantised weights as 8-bit integers with 128 added.
 fn int8(
     path: Path,
-    weight: &Matrix,
+    weight: Weight,
     outputs: Range<usize>,
     group: usize,
     out: &mut Bytes,
@@ -115,7 +115,7 @@ fn int8(
 
 /// The plain form: widened, then rounded to integers by the largest magnitude.
 fn requantise(
-    weight: &Matrix,
+    weight: Weight,
     output: usize,
     inputs: Range<usize>,
     out: &mut [u8; GROUP_BYTES],
