@@ -11,6 +11,8 @@
 pub mod adamw;
 pub mod arithmetic;
 pub mod attention;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 pub mod buffer;
 pub mod cpu;
 pub mod dropout;

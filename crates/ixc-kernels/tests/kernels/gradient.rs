@@ -11,11 +11,9 @@ mod norm;
 mod product;
 mod step;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use ixc_kernels::pool;
 
-use crate::numbers;
+use crate::{numbers, product::alone};
 
 /// As float64.
 fn wide(x: &[f32]) -> Vec<f64> {
@@ -62,8 +60,7 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 
 /// The same whatever the number of threads, bit for bit.
 fn on_any_threads<T: PartialEq>(compute: impl Fn() -> T) {
-    static TURN: Mutex<()> = Mutex::new(());
-    let _turn: MutexGuard<()> = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = alone();
     let threads = pool::threads();
     let results: Vec<T> = [1, 2, 5]
         .into_iter()

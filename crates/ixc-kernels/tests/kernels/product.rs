@@ -8,7 +8,7 @@ use ixc_kernels::{
     matmul, pool,
     product::{
         Term, gated,
-        panel::Panel,
+        panel::{Panel, Right},
         product,
         rows::Rows,
         tile::{self, GROUP_WORDS, Lane, Left, PANEL, STRIP, Strip, TILE_ROWS},
@@ -17,8 +17,8 @@ use ixc_kernels::{
 
 use crate::numbers;
 
-/// The path is the whole process's: tests that choose one take turns.
-fn alone() -> MutexGuard<'static, ()> {
+/// The path and the number of threads are the whole process's: tests that choose or name one take turns.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -138,12 +138,13 @@ fn a_panel_stands_for_its_weights_on_every_path() {
     for quant in Quant::ALL {
         let (outputs, cols) = (50, 512);
         let weight = blocks(quant, outputs, cols);
+        let right = Right { weight: (&weight).into(), turned: None };
         let mut exact = vec![0f32; outputs * cols];
         weight.widen(0..outputs, &mut exact);
         for path in Path::available() {
             let mut panel = Panel::default();
             for group in 0..2 {
-                panel.fill(0, path, Lane::Int8, (&weight).into(), 18..50, group);
+                panel.fill(0, path, Lane::Int8, &right, 18..50, group);
                 let strip = panel.strip(0);
                 for (output, scale) in (18..50).zip(strip.scales) {
                     for input in 0..256 {

@@ -3,6 +3,7 @@
 use half::{bf16, f16};
 use ixc_kernels::{
     Arithmetic, Buffer, Matrix, Weight,
+    cpu::{self, Path},
     product::{
         Term,
         gradient::{input_gradient, weight_gradient},
@@ -13,7 +14,10 @@ use ixc_kernels::{
 use proptest::prelude::*;
 
 use super::{close, differences, dot, numbers, on_any_threads, wide};
-use crate::{matmul::gptq, product::blocks};
+use crate::{
+    matmul::gptq,
+    product::{alone, blocks},
+};
 
 /// (m, n) · (n, k), in f64.
 fn slow(dy: &[f64], w: &[f64], n: usize, k: usize) -> Vec<f64> {
@@ -55,12 +59,24 @@ fn quantised(n: usize, k: usize) -> Vec<Matrix> {
     fitting.map(|quant| blocks(quant, n, k)).collect()
 }
 
+/// The numbers that products are made of: rounded to bfloat16 where those are this processor's fast ones.
+/// Their products are then exact in float32, and only sums are rounded.
+fn multiplied(values: &[f64], arithmetic: Arithmetic) -> Vec<f64> {
+    if arithmetic == Arithmetic::Exact || cpu::path() != Path::Avx512Bf16 {
+        return values.to_vec();
+    }
+    values.iter().map(|&x| bf16::from_f32(x as f32).to_f64()).collect()
+}
+
 /// `tolerance` is relative to the largest.
-fn check_input(dy: &[f32], weight: Weight, exact: &[f64], arithmetic: Arithmetic, tolerance: f64) {
+fn check_input(dy: &[f32], weight: Weight, exact: &[f64], tolerance: f64) {
     let (n, k) = (weight.rows(), weight.cols());
-    let rows = Rows::new(dy, n);
-    let found = input_gradient(&[Term { rows: &rows, weight }], arithmetic);
-    close(&found, &slow(&wide(dy), exact, n, k), tolerance);
+    for arithmetic in [Arithmetic::Exact, Arithmetic::Fast] {
+        let rows = Rows::new(dy, n);
+        let found = input_gradient(&[Term { rows: &rows, weight }], arithmetic);
+        let [dy, exact] = [&wide(dy), exact].map(|values| multiplied(values, arithmetic));
+        close(&found, &slow(&dy, &exact, n, k), tolerance);
+    }
 }
 
 #[test]
@@ -84,18 +100,19 @@ proptest! {
     fn inputs_have_their_gradient_in_every_storage(
         m in 1usize..40, n in 1usize..300, k in 1usize..150, seed in 0u64..1000,
     ) {
+        let _turn = alone();
         let dy = numbers(m * n, seed);
         for weight in dense(n, k, seed + 1) {
-            check_input(&dy, (&weight).into(), &widened(&weight), Arithmetic::Exact, 1e-5);
+            check_input(&dy, (&weight).into(), &widened(&weight), 1e-5);
         }
         let blocks = n.div_ceil(16);
         for weight in quantised(blocks, 32 * (1 + k % 5)).into_iter().chain(quantised(n, 256)) {
             let dy = numbers(m * weight.rows(), seed);
-            check_input(&dy, (&weight).into(), &widened(&weight), Arithmetic::Exact, 1e-5);
+            check_input(&dy, (&weight).into(), &widened(&weight), 1e-5);
         }
         let weight = gptq(8 * blocks, 8 * (1 + k % 9), 16, seed);
         let dy = numbers(m * weight.rows(), seed);
-        check_input(&dy, (&weight).into(), &widened(&weight), Arithmetic::Exact, 1e-5);
+        check_input(&dy, (&weight).into(), &widened(&weight), 1e-5);
     }
 
     #[test]
@@ -103,20 +120,13 @@ proptest! {
         m in 1usize..300, n in 1usize..100, k in 1usize..100, seed in 0u64..1000,
         cuts in prop::collection::vec(0usize..300, 0..6),
     ) {
-        check_weight(m, n, k, seed, &cuts, Arithmetic::Exact, 1e-5);
+        let _turn = alone();
+        check_weight(m, n, k, seed, &cuts, 1e-5);
     }
 }
 
-/// Rows between every other two of the cuts.
-fn check_weight(
-    m: usize,
-    n: usize,
-    k: usize,
-    seed: u64,
-    cuts: &[usize],
-    arithmetic: Arithmetic,
-    tolerance: f64,
-) {
+/// Over the rows between every other two of the cuts.
+fn check_weight(m: usize, n: usize, k: usize, seed: u64, cuts: &[usize], tolerance: f64) {
     let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (m + 1)).collect();
     cuts.sort_unstable();
     let rows: Vec<_> = match cuts.len() {
@@ -125,31 +135,36 @@ fn check_weight(
     };
     let (dy, x) = (numbers(m * n, seed), numbers(m * k, seed + 1));
     let before = numbers(n * k, seed + 2);
-    let mut found = before.clone();
-    weight_gradient(&Rows::new(&dy, n), &Rows::new(&x, k), &rows, arithmetic, &mut found);
-    let mut expected = wide(&before);
-    for row in rows.into_iter().flatten() {
-        for (out, dy) in expected.chunks_exact_mut(k).zip(&dy[row * n..]) {
-            let x = &x[row * k..][..k];
-            out.iter_mut().zip(x).for_each(|(out, x)| *out += f64::from(*dy) * f64::from(*x));
+    for arithmetic in [Arithmetic::Exact, Arithmetic::Fast] {
+        let mut found = before.clone();
+        weight_gradient(&Rows::new(&dy, n), &Rows::new(&x, k), &rows, arithmetic, &mut found);
+        let [dy, x] = [&dy, &x].map(|values| multiplied(&wide(values), arithmetic));
+        let mut expected = wide(&before);
+        for row in rows.iter().cloned().flatten() {
+            for (out, dy) in expected.chunks_exact_mut(k).zip(&dy[row * n..]) {
+                let x = &x[row * k..][..k];
+                out.iter_mut().zip(x).for_each(|(out, x)| *out += dy * x);
+            }
         }
+        close(&found, &expected, tolerance);
     }
-    close(&found, &expected, tolerance);
 }
 
 #[test]
 fn large_shapes_cross_block_borders() {
+    let _turn = alone();
     for (m, n, k) in [(70, 1030, 1100), (3, 520, 2100), (1100, 40, 30)] {
         let dy = numbers(m * n, 1);
         for weight in dense(n, k, 2) {
-            check_input(&dy, (&weight).into(), &widened(&weight), Arithmetic::Exact, 2e-5);
+            check_input(&dy, (&weight).into(), &widened(&weight), 2e-5);
         }
-        check_weight(m, n, k, 5, &[], Arithmetic::Exact, 2e-5);
+        check_weight(m, n, k, 5, &[], 2e-5);
     }
 }
 
 #[test]
 fn terms_add_up() {
+    let _turn = alone();
     for arithmetic in [Arithmetic::Exact, Arithmetic::Fast] {
         let (m, k) = (50, 512);
         let weights =
@@ -166,12 +181,41 @@ fn terms_add_up() {
 
 #[test]
 fn a_trained_weight_multiplies_as_a_stored_one() {
-    for (m, n, k) in [(1, 3, 2), (7, 33, 40), (40, 100, 300)] {
+    let _turn = alone();
+    for (m, n, k) in [(1, 3, 2), (7, 33, 40), (40, 100, 300), (500, 70, 129)] {
         let (x, values) = (numbers(m * k, 1), numbers(n * k, 2));
         let stored = Matrix::f32(n, k, Buffer::from_slice(&values));
         let rows = Rows::new(&x, k);
-        let multiply = |weight| product(&[Term { rows: &rows, weight }], None, Arithmetic::Exact);
-        assert_eq!(multiply(Weight::trained(&values, k)), multiply((&stored).into()));
+        let multiply =
+            |weight, arithmetic| product(&[Term { rows: &rows, weight }], None, arithmetic);
+        let trained = Weight::trained(&values, k);
+        let exact = multiply(trained, Arithmetic::Exact);
+        assert_eq!(exact, multiply((&stored).into(), Arithmetic::Exact));
+        let [x, w] = [&x, &values].map(|values| multiplied(&wide(values), Arithmetic::Fast));
+        close(&multiply(trained, Arithmetic::Fast), &slow(&x, &turned(&w, k), k, n), 1e-5);
+        let of_rows = numbers(m * n, 3);
+        check_input(&of_rows, trained, &wide(&values), 1e-5);
+    }
+}
+
+#[test]
+fn what_is_not_a_number_stays_in_its_row_and_column() {
+    let _turn = alone();
+    let (m, n, k) = (40, 70, 50);
+    let (mut dy, x, w) = (numbers(m * n, 1), numbers(m * k, 2), numbers(n * k, 3));
+    dy[17 * n + 33] = f32::NAN;
+    for arithmetic in [Arithmetic::Exact, Arithmetic::Fast] {
+        let (dy, x) = (Rows::new(&dy, n), Rows::new(&x, k));
+        let mut of_w = vec![0f32; n * k];
+        weight_gradient(&dy, &x, &[0..m], arithmetic, &mut of_w);
+        let of_x =
+            input_gradient(&[Term { rows: &dy, weight: Weight::trained(&w, k) }], arithmetic);
+        assert!((0..m * k).all(|i| of_x[i].is_nan() == (i / k == 17)));
+        assert!((0..n * k).all(|i| of_w[i].is_nan() == (i / k == 33)));
+        // And not at all where its row does not count.
+        of_w.fill(0.0);
+        weight_gradient(&dy, &x, &[0..17, 18..m], arithmetic, &mut of_w);
+        assert!(of_w.iter().all(|x| x.is_finite()));
     }
 }
 
