@@ -160,7 +160,7 @@ fn fill(
                 numbers.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, numbers)| {
                     let mut random = ChaCha8Rng::seed_from_u64(seed);
                     random.set_stream(index << 32 | (first + chunk as u64));
-                    uniform(&mut random, numbers);
+                    uniform(&mut random, DEVIATION * 3f64.sqrt(), numbers);
                 });
             }
         }
@@ -172,13 +172,12 @@ fn fill(
     Ok(())
 }
 
-/// Uniform numbers of the published standard deviation.
-fn uniform(random: &mut ChaCha8Rng, out: &mut [f32]) {
-    let reach = (DEVIATION * 3f64.sqrt()) as f32;
+/// Uniform numbers between −reach and reach.
+pub(crate) fn uniform(random: &mut ChaCha8Rng, reach: f64, out: &mut [f32]) {
     for value in out {
         // 24 bits fill a float32's fraction.
         let unit = (random.next_u32() >> 8) as f32 / (1u32 << 23) as f32 - 1.0;
-        *value = unit * reach;
+        *value = unit * reach as f32;
     }
 }
 
