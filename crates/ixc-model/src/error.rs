@@ -76,6 +76,22 @@ pub enum Error {
         /// The largest magnitude that can be held.
         limit: f32,
     },
+    /// A weight that cannot be trained as it is stored.
+    #[error(
+        "tensor {tensor}: it is stored in GPTQ's 4 bits and cannot be trained: freeze the language model (recipes          lora and plora do), or start from a checkpoint in bf16"
+    )]
+    Untrainable {
+        /// The tensor.
+        tensor: String,
+    },
+    /// LoRA was asked for on layers that the model does not have.
+    #[error(
+        "lora: no linear layer's name ends in {target:?}; names are such as wqkv, w1, q_proj, vision_proj.0, output"
+    )]
+    NoTarget {
+        /// What was asked for.
+        target: String,
+    },
     /// A prompt and its images do not fit.
     #[error("the prompt has a slot for image {index}, but {count} image(s) were given")]
     NoSuchImage {

@@ -152,7 +152,7 @@ impl Fill {
     }
 
     /// Fills numbers. `tensor` and `chunk` name a stream of random numbers of their own.
-    fn fill(self, seed: u64, tensor: u64, chunk: u64, numbers: &mut [f32]) {
+    pub(crate) fn fill(self, seed: u64, tensor: u64, chunk: u64, numbers: &mut [f32]) {
         match self {
             Self::Constant(value) => numbers.fill(value),
             Self::Uniform(reach) => {
@@ -190,22 +190,6 @@ impl Fill {
         }
         Ok(())
     }
-}
-
-/// A fresh low-rank pair, as published for Partial LoRA and as PEFT has it: A, (rank, inputs), Kaiming-uniform
-/// with a = √5, and B, (outputs, rank), zero. `stream` tells one pair of a seed from another.
-pub fn low_rank(
-    rank: usize,
-    inputs: usize,
-    outputs: usize,
-    seed: u64,
-    stream: u64,
-) -> [Vec<f32>; 2] {
-    let mut a = vec![0f32; rank * inputs];
-    a.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, numbers)| {
-        Fill::kaiming(inputs).fill(seed, stream, chunk as u64, numbers);
-    });
-    [a, vec![0f32; outputs * rank]]
 }
 
 /// Ones for norms, zeros for biases, else uniform numbers of the published standard deviation.

@@ -21,6 +21,9 @@ pub const SUB_GN: &str = "plora_sub_GN";
 /// The separator between the global view and the mosaic.
 pub const GLB_GN: &str = "plora_glb_GN";
 
+/// What stands between a linear layer's name and A or B of Partial LoRA.
+const PLORA_INFIX: &str = ".Plora_";
+
 /// Text adapters of 2.5, by the infix their tensors carry.
 const TEXT_ADAPTER_INFIX: &str = ".lora_";
 
@@ -109,6 +112,21 @@ impl Part {
             Self::Tower => "vision tower",
             Self::Projector => "projector",
         }
+    }
+}
+
+/// The part that a tensor belongs to, by its published name.
+pub fn part(name: &str) -> Part {
+    if name.contains(PLORA_INFIX) {
+        Part::Plora
+    } else if name.starts_with(TOWER) {
+        Part::Tower
+    } else if name.starts_with("vision_proj.") || name == SUB_GN || name == GLB_GN {
+        Part::Projector
+    } else if name.starts_with("output.") || name.starts_with("model.tok_embeddings.") {
+        Part::Words
+    } else {
+        Part::Decoder
     }
 }
 
@@ -248,7 +266,7 @@ pub fn text_adapter(name: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{expected, published_name, short_name};
+    use super::{expected, part, published_name, short_name};
     use crate::init::Like;
 
     /// Bytes that public tools keep a name in, less the 0 at its end.
@@ -267,6 +285,7 @@ mod tests {
                 assert!(short.len() <= NAME_BYTES, "{short}");
                 assert_eq!(published_name(&short).as_deref(), Some(tensor.name.as_str()));
                 assert!(seen.insert(short));
+                assert_eq!(part(&tensor.name), tensor.part, "{}", tensor.name);
             }
         }
         assert_eq!(

@@ -9,13 +9,17 @@ pub mod cache;
 pub mod embedding;
 pub mod error;
 pub mod files;
+pub mod graph;
 pub mod interpolate;
 pub mod limits;
 pub mod linear;
+pub mod loss;
 pub mod norm;
 pub mod numbers;
 pub mod plora;
 pub mod rope;
+pub mod rows;
+pub mod trained;
 pub mod weights;
 
 pub use error::Error;

@@ -6,7 +6,7 @@
 
 use super::{Term, rows::Quantised, tile::Lane};
 use crate::{
-    Matrix, Quant,
+    Quant, Weight,
     cpu::{self, Path},
     pool::{self, Shared},
 };
@@ -48,7 +48,7 @@ pub(super) fn dot_rows(terms: &[(Lane, Term)], bias: Option<&[f32]>, out: &mut [
 /// A term with its rows in the form that its weights want.
 enum Form<'a> {
     Blocks { quant: Quant, blocks: &'a [u8], cols: usize, rows: &'a Quantised },
-    Words { weight: &'a Matrix, rows: &'a Quantised },
+    Words { weight: Weight<'a>, rows: &'a Quantised },
     Bf16 { weights: &'a [u16], cols: usize, rows: &'a [u16] },
 }
 
@@ -168,7 +168,7 @@ pub(super) fn plain<const R: usize>(quant: Quant, weights: &[u8], rows: &[Row; R
 }
 
 /// Other 4-bit storage, widened group by group.
-fn add_words(weight: &Matrix, output: usize, rows: &Quantised, first: usize, sums: &mut [f32]) {
+fn add_words(weight: Weight, output: usize, rows: &Quantised, first: usize, sums: &mut [f32]) {
     let mut values = [0f32; 256];
     for start in (0..weight.cols()).step_by(256) {
         let values = &mut values[..256.min(weight.cols() - start)];

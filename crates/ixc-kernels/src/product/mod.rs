@@ -1,8 +1,8 @@
-//! Products of rows with stored weights in the processor's own low precision.
+//! Products of rows with weights in the processor's own low precision, and of their gradients.
 //!
 //! One driver for 8-bit integers and bfloat16, for every processor: rows and weights are cut into groups
 //! of [`GROUP_BYTES`] bytes along the inputs; a task takes [`PANEL`] outputs, turns one group of their
-//! weights into a panel that stays in the first cache ([`panel`]), runs all rows over it in register
+//! weights into a panel that stays in the first cache ([`panel`]), runs many rows over it in register
 //! tiles ([`tile`]), and goes on to the next group. Several terms may add up in the same tile, which is
 //! how Partial LoRA joins a layer for the price of one more group; and the two halves of a panel may belong
 //! to two layers, which is how a gated layer's inner rows are written once. Few rows take dot products with
@@ -10,19 +10,22 @@
 //! Deliberately absent: float32 products ([`crate::matmul()`]), tensors.
 
 pub mod dot;
+pub mod gradient;
+mod packed;
 pub mod panel;
 pub mod rows;
 pub mod tile;
 
-use std::cell::RefCell;
+use std::{cell::RefCell, ops::Range};
 
-use panel::Panel;
+use packed::Packed;
+use panel::{Panel, Right};
 use pulp::{Arch, NullaryFnOnce};
-use rows::{Packed, Rows};
-use tile::{GROUP_BYTES, Lane, PANEL, STRIP, TILE_ROWS};
+use rows::Rows;
+use tile::{GROUP_BYTES, Lane, PANEL, STRIP, Strip, TILE_ROWS};
 
 use crate::{
-    Matrix,
+    Weight,
     arithmetic::Arithmetic,
     cpu,
     elementwise::{self, add_bias},
@@ -41,19 +44,24 @@ pub struct Term<'a> {
     /// (m, weight.cols()).
     pub rows: &'a Rows<'a>,
     /// (n, cols).
-    pub weight: &'a Matrix,
+    pub weight: Weight<'a>,
 }
 
-/// In which lane a matrix is multiplied; none for float32.
-fn lane(weight: &Matrix, arithmetic: Arithmetic) -> Option<Lane> {
-    match arithmetic {
-        Arithmetic::Exact => None,
-        Arithmetic::Fast if weight.is_quantised() => Some(Lane::Int8),
-        Arithmetic::Fast if weight.is_bf16() && cpu::path() == cpu::Path::Avx512Bf16 => {
-            Some(Lane::Bf16)
+/// In which lane a weight is multiplied; none for float32.
+fn lane(weight: Weight, arithmetic: Arithmetic) -> Option<Lane> {
+    let rounds = match weight {
+        Weight::Stored(matrix) if matrix.is_quantised() => {
+            return (arithmetic == Arithmetic::Fast).then_some(Lane::Int8);
         }
-        Arithmetic::Fast => None,
-    }
+        Weight::Stored(matrix) => matrix.is_bf16(),
+        Weight::Trained { .. } => true,
+    };
+    (rounds && has_bf16(arithmetic)).then_some(Lane::Bf16)
+}
+
+/// Whether products are to be of bfloat16 where they may be.
+fn has_bf16(arithmetic: Arithmetic) -> bool {
+    arithmetic == Arithmetic::Fast && cpu::path() == cpu::Path::Avx512Bf16
 }
 
 /// A term that is not multiplied in float32.
@@ -90,15 +98,13 @@ pub fn product(terms: &[Term], bias: Option<&[f32]>, arithmetic: Arithmetic) -> 
     let mut out = floats(m * n);
     let mut bias = bias;
     if !laned.is_empty() {
-        if m <= DOT_ROWS_MAX {
+        let stored = laned.iter().all(|(_, term)| matches!(term.weight, Weight::Stored(_)));
+        if m <= DOT_ROWS_MAX && stored {
             dot::dot_rows(&laned, bias, &mut out);
         } else {
             let passes: Vec<Pass> = laned
                 .iter()
-                .map(|(lane, term)| Pass {
-                    rows: term.rows.packed(*lane),
-                    weights: std::array::from_fn(|strip| Some((term.weight, strip * STRIP))),
-                })
+                .map(|(lane, term)| Pass::whole(term.rows.packed(*lane), term.weight.into()))
                 .collect();
             tiled(&passes, m, n, PANEL, &mut out, &Finish::Sum(bias));
         }
@@ -138,10 +144,10 @@ pub fn gated(gate: &[Term], up: &[Term], arithmetic: Arithmetic) -> Vec<f32> {
                 .iter_mut()
                 .find(|pass| std::ptr::eq(pass.rows, rows) && pass.weights[strip].is_none());
             match fitting {
-                Some(pass) => pass.weights[strip] = Some((term.weight, 0)),
+                Some(pass) => pass.weights[strip] = Some((term.weight.into(), 0)),
                 None => {
                     let mut weights = [None; PANEL / STRIP];
-                    weights[strip] = Some((term.weight, 0));
+                    weights[strip] = Some((term.weight.into(), 0));
                     passes.push(Pass { rows, weights });
                 }
             }
@@ -152,17 +158,26 @@ pub fn gated(gate: &[Term], up: &[Term], arithmetic: Arithmetic) -> Vec<f32> {
     out
 }
 
-/// Some rows over both halves of a panel: for each the matrix, and how far its outputs are behind the
+/// Some rows over both halves of a panel: for each the right side, and how far its outputs are behind the
 /// task's first; none where the pass adds nothing.
 struct Pass<'a> {
     rows: &'a Packed,
-    weights: [Option<(&'a Matrix, usize)>; PANEL / STRIP],
+    weights: [Option<(Right<'a>, usize)>; PANEL / STRIP],
+}
+
+impl<'a> Pass<'a> {
+    /// One right side for the whole panel.
+    fn whole(rows: &'a Packed, right: Right<'a>) -> Self {
+        Self { rows, weights: std::array::from_fn(|strip| Some((right, strip * STRIP))) }
+    }
 }
 
 /// What becomes of a panel's sums.
 enum Finish<'a> {
     /// They are outputs, with a bias perhaps.
     Sum(Option<&'a [f32]>),
+    /// They are added to outputs.
+    Add,
     /// The first half gates the second.
     Gate,
 }
@@ -179,60 +194,82 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-/// Tasks of `height` outputs each.
+/// Tiles of a task at most: their sums stay in the second cache.
+const TILES_MAX: usize = 128;
+
+/// Tiles of a task at least, where rows are cut to have more tasks: they pay for filling the panel again.
+const TILES_MIN: usize = 16;
+
+/// Tasks to be had where the extents allow: enough to share out evenly.
+const TASKS: usize = 16;
+
+/// Tiles of a task when there are so many, and so many panels: depends on nothing else, as results may.
+fn tiles_of_task(tiles: usize, panels: usize) -> usize {
+    let wanted = tiles.div_ceil(TASKS.div_ceil(panels)).clamp(TILES_MIN, TILES_MAX);
+    tiles.div_ceil(tiles.div_ceil(wanted)) // of one size, about
+}
+
+/// Tasks of `height` outputs each, and of some of the rows.
 fn tiled(passes: &[Pass], m: usize, n: usize, height: usize, out: &mut [f32], finish: &Finish) {
     let path = cpu::path();
-    let tiles = m.div_ceil(TILE_ROWS);
+    let (tiles, panels) = (m.div_ceil(TILE_ROWS), n.div_ceil(height));
+    let share = tiles_of_task(tiles, panels);
     let out = Shared::new(out);
-    pool::run(n.div_ceil(height), &|task| {
+    pool::run(panels * tiles.div_ceil(share), &|task| {
         SCRATCH.with_borrow_mut(|Scratch { panel, sums }| {
-            let first = task * height;
+            let (first, tile) = (task % panels * height, task / panels * share);
             let columns = height.min(n - first);
-            sums.resize(tiles * TILE_ROWS * PANEL, 0.0);
+            let tiles = tile..tiles.min(tile + share);
+            sums.resize(tiles.len() * TILE_ROWS * PANEL, 0.0);
             let mut begun = [false; PANEL / STRIP];
             for Pass { rows, weights } in passes {
+                // A half of the panel may have no weights in this pass, or no outputs.
+                let weights = weights.map(|weight| weight.filter(|(_, behind)| first + behind < n));
                 for group in 0..rows.groups() {
                     for (strip, weight) in weights.iter().enumerate() {
-                        if let Some((weight, behind)) = weight {
-                            let outputs = (first + behind).min(n)..(first + behind + STRIP).min(n);
-                            panel.fill(strip, path, rows.lane(), weight, outputs, group);
+                        if let Some((right, behind)) = weight {
+                            let outputs = first + behind..(first + behind + STRIP).min(n);
+                            panel.fill(strip, path, rows.lane(), right, outputs, group);
                         }
                     }
                     for strip in (0..PANEL / STRIP).filter(|&strip| weights[strip].is_some()) {
                         let begin = !std::mem::replace(&mut begun[strip], true);
-                        run_group(path, rows, group, panel, strip, begin, sums);
+                        run_group(
+                            path,
+                            rows,
+                            (group, tile),
+                            &panel.strip(strip),
+                            begin,
+                            strip,
+                            sums,
+                        );
                     }
                 }
             }
-            Arch::new().dispatch(Write {
-                sums,
-                out,
-                m,
-                n,
-                columns: first..first + columns,
-                finish,
-            });
+            let rows = tiles.start * TILE_ROWS..m.min(tiles.end * TILE_ROWS);
+            let columns = first..first + columns;
+            Arch::new().dispatch(Write { sums, out, rows, n, columns, finish });
         });
     });
 }
 
-/// All tiles of rows over one strip; `begin` where it is the first that adds to its sums.
+/// Tiles of rows from `at.1` on over a group's strip; `begin` where it is the first that adds to its sums.
 fn run_group(
     path: cpu::Path,
     rows: &Packed,
-    group: usize,
-    panel: &Panel,
-    strip: usize,
+    at: (usize, usize),
+    right: &Strip,
     begin: bool,
+    strip: usize,
     sums: &mut [f32],
 ) {
-    let right = panel.strip(strip);
-    for (tile, sums) in sums.chunks_exact_mut(TILE_ROWS * PANEL).enumerate() {
+    let (group, first) = at;
+    for (tile, sums) in (first..).zip(sums.chunks_exact_mut(TILE_ROWS * PANEL)) {
         if begin {
             sums.chunks_exact_mut(PANEL).for_each(|sums| sums[strip * STRIP..][..STRIP].fill(0.0));
         }
         if let Some(left) = rows.tile(group, tile) {
-            tile::run(path, &left, &right, &mut sums[strip * STRIP..]);
+            tile::run(path, &left, right, &mut sums[strip * STRIP..]);
         }
     }
 }
@@ -241,9 +278,9 @@ fn run_group(
 struct Write<'a> {
     sums: &'a [f32],
     out: Shared<f32>,
-    m: usize,
+    rows: Range<usize>,
     n: usize,
-    columns: std::ops::Range<usize>,
+    columns: Range<usize>,
     finish: &'a Finish<'a>,
 }
 
@@ -252,9 +289,9 @@ impl NullaryFnOnce for Write<'_> {
 
     #[inline(always)]
     fn call(self) {
-        let Self { sums, out, m, n, columns, finish } = self;
-        for (row, sums) in sums.chunks_exact(PANEL).take(m).enumerate() {
-            // SAFETY: these columns are this task's own.
+        let Self { sums, out, rows, n, columns, finish } = self;
+        for (row, sums) in rows.zip(sums.chunks_exact(PANEL)) {
+            // SAFETY: these columns of these rows are this task's own.
             let target = unsafe { out.part(row * n + columns.start, columns.len()) };
             match finish {
                 Finish::Sum(None) => target.copy_from_slice(&sums[..columns.len()]),
@@ -263,6 +300,9 @@ impl NullaryFnOnce for Write<'_> {
                     for ((target, sum), bias) in target.iter_mut().zip(sums).zip(bias) {
                         *target = sum + bias;
                     }
+                }
+                Finish::Add => {
+                    target.iter_mut().zip(sums).for_each(|(target, sum)| *target += sum);
                 }
                 Finish::Gate => {
                     let (gates, ups) = sums.split_at(STRIP);

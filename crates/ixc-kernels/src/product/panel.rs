@@ -3,20 +3,45 @@
 //! Quantised weights of any type become 8-bit integers with one scale for each output and 256 inputs: the
 //! largest number that the blocks can hold becomes 127. What that rounds away is a small part of what the
 //! 4 bits had rounded away before; 8-bit blocks lose about as much again as they had lost.
-//! bfloat16 stays what it is. Deliberately absent: activations.
+//! bfloat16 stays what it is, and other numbers are rounded to it. Deliberately absent: activations.
 
 use std::ops::Range;
 
 use super::tile::{GROUP_BYTES, GROUP_WORDS, Lane, PANEL, STRIP, Strip};
-use crate::{Matrix, cpu::Path};
+use crate::{Weight, cpu::Path, matrix::round_to_bf16};
 
 /// Outputs that are turned into words together: as many as a vector has words.
 const ROWS: usize = 16;
+
+/// The right side of a product.
+#[derive(Clone, Copy, Debug)]
+pub struct Right<'a> {
+    /// Its numbers.
+    pub weight: Weight<'a>,
+    /// None where the weight's rows are the outputs. Else its columns are, and these rows, in this order, the
+    /// inputs.
+    pub turned: Option<&'a [u32]>,
+}
+
+impl<'a> From<Weight<'a>> for Right<'a> {
+    fn from(weight: Weight<'a>) -> Self {
+        Self { weight, turned: None }
+    }
+}
+
+impl Right<'_> {
+    /// How many inputs.
+    pub fn inputs(&self) -> usize {
+        self.turned.map_or(self.weight.cols(), <[u32]>::len)
+    }
+}
 
 /// A group of weights, ready to be multiplied.
 #[derive(Debug)]
 pub struct Panel {
     lane: Lane,
+    /// Words of an output in this group.
+    used: usize,
     /// (strip, word, output).
     words: Vec<i32>,
     /// (output).
@@ -25,7 +50,12 @@ pub struct Panel {
 
 impl Default for Panel {
     fn default() -> Self {
-        Self { lane: Lane::Int8, words: vec![0; PANEL * GROUP_WORDS], scales: [0.0; PANEL] }
+        Self {
+            lane: Lane::Int8,
+            used: 0,
+            words: vec![0; PANEL * GROUP_WORDS],
+            scales: [0.0; PANEL],
+        }
     }
 }
 
@@ -33,26 +63,35 @@ impl Panel {
     /// Takes in group number `group` of the inputs of some outputs, at most [`STRIP`], as a strip.
     ///
     /// # Panics
-    /// When the lane is not one of the matrix's, or there is no such group.
+    /// When the lane is not one of the weight's, or there is no such group.
     pub fn fill(
         &mut self,
         strip: usize,
         path: Path,
         lane: Lane,
-        weight: &Matrix,
+        right: &Right,
         outputs: Range<usize>,
         group: usize,
     ) {
+        let first = group * lane.group();
+        let inputs = first..right.inputs().min(first + lane.group());
         self.lane = lane;
-        let mut bytes: Bytes = [[0; GROUP_BYTES]; ROWS];
+        self.used = inputs.len().div_ceil(lane.word());
         let words = &mut self.words[strip * STRIP * GROUP_WORDS..][..STRIP * GROUP_WORDS];
+        let weight = right.weight;
+        if let Some(rows) = right.turned {
+            assert!(lane == Lane::Bf16, "integers have scales along their inputs");
+            return pair_up(path, weight, &rows[inputs], outputs, words);
+        }
+        let mut bytes: Bytes = [[0; GROUP_BYTES]; ROWS];
         let scales = &mut self.scales[strip * STRIP..][..STRIP];
         for (chunk, scales) in scales.chunks_exact_mut(ROWS).enumerate() {
             let first = (outputs.start + chunk * ROWS).min(outputs.end);
             let count = ROWS.min(outputs.end - first);
+            let outputs = first..first + count;
             match lane {
-                Lane::Int8 => int8(path, weight, first..first + count, group, &mut bytes, scales),
-                Lane::Bf16 => bf16(weight, first..first + count, group, &mut bytes),
+                Lane::Int8 => int8(path, weight, outputs, inputs.clone(), &mut bytes, scales),
+                Lane::Bf16 => bf16(path, weight, outputs, inputs.clone(), &mut bytes),
             }
             scales[count..].fill(0.0);
             bytes[count..].iter_mut().for_each(|bytes| bytes.fill(0));
@@ -64,7 +103,7 @@ impl Panel {
     pub fn strip(&self, strip: usize) -> Strip<'_> {
         Strip {
             lane: self.lane,
-            words: &self.words[strip * STRIP * GROUP_WORDS..][..STRIP * GROUP_WORDS],
+            words: &self.words[strip * STRIP * GROUP_WORDS..][..STRIP * self.used],
             scales: &self.scales[strip * STRIP..][..STRIP],
         }
     }
@@ -73,38 +112,75 @@ impl Panel {
 /// Some outputs' weights of a group, one output behind the other.
 type Bytes = [[u8; GROUP_BYTES]; ROWS];
 
-/// bfloat16 as it is stored, with 0 behind the last input.
-fn bf16(weight: &Matrix, outputs: Range<usize>, group: usize, out: &mut Bytes) {
-    let (cols, inputs) = (weight.cols(), Lane::Bf16.group());
-    let first = group * inputs;
-    let count = inputs.min(cols - first);
-    let stored = weight.as_bf16().expect("a matrix of bfloat16");
+/// bfloat16 as it is stored, or what is rounded to it, with 0 behind the last input.
+fn bf16(path: Path, weight: Weight, outputs: Range<usize>, inputs: Range<usize>, out: &mut Bytes) {
+    let (cols, count) = (weight.cols(), inputs.len());
+    let mut values = [0f32; GROUP_BYTES / 2];
     for (output, out) in outputs.zip(out) {
-        let row = &stored[output * cols + first..][..count];
-        out[..2 * count].copy_from_slice(bytemuck::cast_slice(row));
+        if let Some(stored) = weight.as_bf16() {
+            let row = &stored[output * cols..][..cols][inputs.clone()];
+            out[..2 * count].copy_from_slice(bytemuck::cast_slice(row));
+        } else {
+            let values = &mut values[..count];
+            weight.widen_part(output, inputs.clone(), values);
+            round(path, values, bytemuck::cast_slice_mut(&mut out[..2 * count]));
+        }
         out[2 * count..].fill(0);
+    }
+}
+
+/// Rounds to bfloat16.
+fn round(path: Path, values: &[f32], out: &mut [u16]) {
+    #[cfg(target_arch = "x86_64")]
+    if path == Path::Avx512Bf16 {
+        // SAFETY: the path is only chosen on processors that have its instructions.
+        return unsafe { x86::round(values, out) };
+    }
+    let _ = path;
+    round_to_bf16(values, out);
+}
+
+/// Columns of some rows as words: the pair of two rows' numbers in column c to `words[pair · STRIP + c]`, with
+/// 0 behind the last row and the last column.
+fn pair_up(path: Path, weight: Weight, rows: &[u32], columns: Range<usize>, words: &mut [i32]) {
+    assert!(columns.len() <= STRIP && words.len() >= rows.len().div_ceil(2) * STRIP);
+    #[cfg(target_arch = "x86_64")]
+    if path == Path::Avx512Bf16 {
+        // SAFETY: the path is only chosen on processors that have its instructions; `words` is long
+        // enough, as was just checked.
+        return unsafe { x86::pair_up(weight, rows, columns, words) };
+    }
+    let _ = path;
+    let (mut values, mut rounded) = ([[0f32; STRIP]; 2], [[0u16; STRIP]; 2]);
+    for (rows, words) in rows.chunks(2).zip(words.chunks_exact_mut(STRIP)) {
+        values[1].fill(0.0);
+        for (&row, values) in rows.iter().zip(&mut values) {
+            weight.widen_part(row as usize, columns.clone(), &mut values[..columns.len()]);
+        }
+        values.iter().zip(&mut rounded).for_each(|(values, out)| round_to_bf16(values, out));
+        for (word, (low, high)) in words.iter_mut().zip(rounded[0].iter().zip(&rounded[1])) {
+            *word = (u32::from(*low) | u32::from(*high) << 16) as i32;
+        }
     }
 }
 
 /// Quantised weights as 8-bit integers with 128 added.
 fn int8(
     path: Path,
-    weight: &Matrix,
+    weight: Weight,
     outputs: Range<usize>,
-    group: usize,
+    inputs: Range<usize>,
     out: &mut Bytes,
     scales: &mut [f32],
 ) {
-    let first = group * GROUP_BYTES;
-    let inputs = first..(first + GROUP_BYTES).min(weight.cols());
     for ((output, out), scale) in outputs.zip(out).zip(scales) {
         #[cfg(target_arch = "x86_64")]
         if matches!(path, Path::Avx512 | Path::Avx512Bf16)
             && let Some((quant, blocks)) = weight.as_blocks()
             && inputs.len() == GROUP_BYTES
         {
-            let (step, bytes) = (quant.row_bytes(weight.cols()), quant.row_bytes(GROUP_BYTES));
-            let blocks = &blocks[output * step + group * bytes..][..bytes];
+            let row = &blocks[output * quant.row_bytes(weight.cols())..];
+            let blocks = &row[quant.row_bytes(inputs.start)..][..quant.row_bytes(GROUP_BYTES)];
             // SAFETY: the path is only chosen on processors that have its instructions.
             *scale = unsafe { x86::requantise(quant, blocks, out) };
             continue;
@@ -115,7 +191,7 @@ fn int8(
 
 /// The plain form: widened, then rounded to integers by the largest magnitude.
 fn requantise(
-    weight: &Matrix,
+    weight: Weight,
     output: usize,
     inputs: Range<usize>,
     out: &mut [u8; GROUP_BYTES],

@@ -5,12 +5,16 @@
 //! scale to the group's in 16-bit fixed point. Invariant: within one of the plain form, whose scale may
 //! be smaller (it looks at the numbers; this looks at what the scales allow).
 
-use std::arch::x86_64::*;
+use std::{arch::x86_64::*, ops::Range};
 
 use half::f16;
 
 use super::{Bytes, GROUP_BYTES, GROUP_WORDS, ROWS, STRIP};
-use crate::{Quant, quant::scales_and_minima};
+use crate::{
+    Quant, Weight,
+    avx512::{load as load_floats, narrow, pair, pair_narrow, turned},
+    quant::scales_and_minima,
+};
 
 /// Blocks of 32 in a group.
 const BLOCKS: usize = GROUP_BYTES / 32;
@@ -182,35 +186,90 @@ pub(super) unsafe fn turn(bytes: &Bytes, words: &mut [i32]) {
     }
 }
 
-/// A 16 × 16 square of words, turned over its diagonal.
+/// Rounds to bfloat16.
+///
+/// # Safety
+/// The processor has the instructions.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+pub(super) unsafe fn round(values: &[f32], out: &mut [u16]) {
+    assert_eq!(values.len(), out.len());
+    for (values, out) in values.chunks(32).zip(out.chunks_mut(32)) {
+        let [low, high] = halves(values);
+        // SAFETY: what the mask leaves out is not written.
+        unsafe {
+            _mm512_mask_storeu_epi16(out.as_mut_ptr().cast(), mask(out.len()), narrow(low, high));
+        }
+    }
+}
+
+/// See the plain form.
+///
+/// # Safety
+/// The processor has the instructions; `words` holds a line of [`STRIP`] for each two rows, and there are at
+/// most as many columns.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+pub(super) unsafe fn pair_up(
+    weight: Weight,
+    rows: &[u32],
+    columns: Range<usize>,
+    words: &mut [i32],
+) {
+    let (cols, zero) = (weight.cols(), _mm512_setzero_ps());
+    let lines = rows.chunks(2).zip(words.chunks_exact_mut(STRIP));
+    if let Some(stored) = weight.as_bf16() {
+        let part = |row: u32| {
+            let part = &stored[row as usize * cols..][..cols][columns.clone()];
+            // SAFETY: what the mask leaves out is not read.
+            unsafe { _mm512_maskz_loadu_epi16(mask(part.len()), part.as_ptr().cast()) }
+        };
+        for (rows, words) in lines {
+            let first = part(rows[0]);
+            let second = rows.get(1).map_or(_mm512_setzero_si512(), |&row| part(row));
+            put(pair_narrow(first, second), words);
+        }
+        return;
+    }
+    let mut values = [[0f32; STRIP]; 2];
+    for (rows, words) in lines {
+        let mut vectors = [[zero; 2]; 2];
+        for ((&row, vectors), values) in rows.iter().zip(&mut vectors).zip(&mut values) {
+            *vectors = match weight.as_f32() {
+                Some(numbers) => halves(&numbers[row as usize * cols..][..cols][columns.clone()]),
+                None => {
+                    let values = &mut values[..columns.len()];
+                    weight.widen_part(row as usize, columns.clone(), values);
+                    halves(values)
+                }
+            };
+        }
+        let [first, second] = vectors;
+        put([pair(first[0], second[0]), pair(first[1], second[1])], words);
+    }
+}
+
+/// At most 32 numbers, with 0 behind them.
+#[inline]
 #[target_feature(enable = "avx512f")]
-fn turned(lines: [__m512i; 16]) -> [__m512i; 16] {
-    let zero = _mm512_setzero_si512();
-    let mut pairs = [zero; 16];
-    for i in 0..8 {
-        pairs[2 * i] = _mm512_unpacklo_epi32(lines[2 * i], lines[2 * i + 1]);
-        pairs[2 * i + 1] = _mm512_unpackhi_epi32(lines[2 * i], lines[2 * i + 1]);
+fn halves(numbers: &[f32]) -> [__m512; 2] {
+    let (low, high) = numbers.split_at(numbers.len().min(16));
+    [load_floats(low), load_floats(high)]
+}
+
+/// A bit for each of the first `count` numbers of 32.
+#[inline]
+fn mask(count: usize) -> __mmask32 {
+    if count >= 32 { !0 } else { (1 << count) - 1 }
+}
+
+/// Writes a strip's line of words.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn put(vectors: [__m512i; 2], words: &mut [i32]) {
+    let words: &mut [i32; STRIP] = words.try_into().expect("a strip's line");
+    let [low, high] = vectors;
+    // SAFETY: two vectors are as long as the line.
+    unsafe {
+        _mm512_storeu_si512(words.as_mut_ptr().cast(), low);
+        _mm512_storeu_si512(words.as_mut_ptr().add(16).cast(), high);
     }
-    // Of four lines: words 0, 1, 2, 3 of each quarter.
-    let mut fours = [zero; 16];
-    for i in 0..4 {
-        let (low, high) = ((pairs[4 * i], pairs[4 * i + 2]), (pairs[4 * i + 1], pairs[4 * i + 3]));
-        fours[4 * i] = _mm512_unpacklo_epi64(low.0, low.1);
-        fours[4 * i + 1] = _mm512_unpackhi_epi64(low.0, low.1);
-        fours[4 * i + 2] = _mm512_unpacklo_epi64(high.0, high.1);
-        fours[4 * i + 3] = _mm512_unpackhi_epi64(high.0, high.1);
-    }
-    let mut out = [zero; 16];
-    for word in 0..4 {
-        let [a, b, c, d] = [fours[word], fours[4 + word], fours[8 + word], fours[12 + word]];
-        let (ab_low, ab_high) =
-            (_mm512_shuffle_i32x4(a, b, 0x88), _mm512_shuffle_i32x4(a, b, 0xDD));
-        let (cd_low, cd_high) =
-            (_mm512_shuffle_i32x4(c, d, 0x88), _mm512_shuffle_i32x4(c, d, 0xDD));
-        out[word] = _mm512_shuffle_i32x4(ab_low, cd_low, 0x88);
-        out[4 + word] = _mm512_shuffle_i32x4(ab_high, cd_high, 0x88);
-        out[8 + word] = _mm512_shuffle_i32x4(ab_low, cd_low, 0xDD);
-        out[12 + word] = _mm512_shuffle_i32x4(ab_high, cd_high, 0xDD);
-    }
-    out
 }

@@ -33,19 +33,24 @@ pub enum Lane {
 }
 
 impl Lane {
-    /// Inputs in a group.
-    pub fn group(self) -> usize {
+    /// Inputs in a word.
+    pub fn word(self) -> usize {
         match self {
-            Self::Int8 => GROUP_BYTES,
-            Self::Bf16 => GROUP_BYTES / 2,
+            Self::Int8 => 4,
+            Self::Bf16 => 2,
         }
+    }
+
+    /// Inputs in a group; the last group of a row may have fewer.
+    pub fn group(self) -> usize {
+        GROUP_WORDS * self.word()
     }
 }
 
 /// One group of a tile's rows.
 #[derive(Clone, Copy, Debug)]
 pub struct Left<'a> {
-    /// (word, row): [`GROUP_WORDS`] × [`TILE_ROWS`].
+    /// (word, row): at most [`GROUP_WORDS`] × [`TILE_ROWS`].
     pub words: &'a [i32],
     /// The rows' scales; empty for bfloat16.
     pub scales: &'a [f32],
@@ -58,7 +63,7 @@ pub struct Left<'a> {
 pub struct Strip<'a> {
     /// What they are.
     pub lane: Lane,
-    /// (word, output): [`GROUP_WORDS`] × [`STRIP`].
+    /// (word, output): as many words as the rows have.
     pub words: &'a [i32],
     /// The outputs' scales; meaningless for bfloat16.
     pub scales: &'a [f32],
@@ -69,9 +74,8 @@ pub struct Strip<'a> {
 /// # Panics
 /// When a slice is too short, or bfloat16 is asked of a path that has none.
 pub fn run(path: Path, left: &Left, strip: &Strip, sums: &mut [f32]) {
-    assert!(
-        left.words.len() == GROUP_WORDS * TILE_ROWS && strip.words.len() == GROUP_WORDS * STRIP
-    );
+    let words = strip.words.len() / STRIP;
+    assert!(left.words.len() == words * TILE_ROWS && strip.words.len() == words * STRIP);
     assert!(sums.len() >= (TILE_ROWS - 1) * PANEL + STRIP);
     match strip.lane {
         Lane::Int8 => {
@@ -125,7 +129,7 @@ fn int8_plain(left: &Left, strip: &Strip, sums: &mut [f32]) {
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{GROUP_WORDS, Left, PANEL, STRIP, Strip, TILE_ROWS};
+    use super::{Left, PANEL, STRIP, Strip, TILE_ROWS};
 
     /// # Safety
     /// The slices are as long as [`super::run`] checks; the processor has the instructions.
@@ -136,7 +140,7 @@ mod x86 {
             *totals = [_mm512_set1_epi32(start); 2];
         }
         let (x, w) = (left.words.as_ptr(), strip.words.as_ptr());
-        for word in 0..GROUP_WORDS {
+        for word in 0..strip.words.len() / STRIP {
             // SAFETY: word · 32 + 31 and word · 12 + 11 lie within the slices.
             unsafe {
                 let w = w.add(word * STRIP).cast();
@@ -175,7 +179,7 @@ mod x86 {
             }
         }
         let (x, w) = (left.words.as_ptr(), strip.words.as_ptr());
-        for word in 0..GROUP_WORDS {
+        for word in 0..strip.words.len() / STRIP {
             // SAFETY: word · 32 + 31 and word · 12 + 11 lie within the slices; a vector of words is a
             // vector of pairs of bfloat16.
             unsafe {
@@ -216,7 +220,7 @@ mod x86 {
                 for (i, totals) in totals.iter_mut().enumerate() {
                     *totals = [_mm256_set1_epi32(left.start[row + i]); 2];
                 }
-                for word in 0..GROUP_WORDS {
+                for word in 0..strip.words.len() / STRIP {
                     // SAFETY: the words lie within the slices, as in the wider form.
                     let (w, x) = unsafe {
                         let w = strip.words.as_ptr().add(word * STRIP + column).cast();

@@ -2,6 +2,7 @@
 
 mod attention;
 mod elementwise;
+mod gradient;
 mod heads;
 mod matmul;
 mod measure;

@@ -31,7 +31,7 @@ fn check(x: &[f32], w: &Matrix) {
     }
 }
 
-fn gptq(n: usize, k: usize, group: usize, seed: u64) -> Matrix {
+pub(crate) fn gptq(n: usize, k: usize, group: usize, seed: u64) -> Matrix {
     let words = |count, salt| -> Vec<u32> {
         numbers(count, seed + salt)
             .iter()

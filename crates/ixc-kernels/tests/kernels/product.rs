@@ -8,7 +8,7 @@ use ixc_kernels::{
     matmul, pool,
     product::{
         Term, gated,
-        panel::Panel,
+        panel::{Panel, Right},
         product,
         rows::Rows,
         tile::{self, GROUP_WORDS, Lane, Left, PANEL, STRIP, Strip, TILE_ROWS},
@@ -17,14 +17,14 @@ use ixc_kernels::{
 
 use crate::numbers;
 
-/// The path is the whole process's: tests that choose one take turns.
-fn alone() -> MutexGuard<'static, ()> {
+/// The path and the number of threads are the whole process's: tests that choose or name one take turns.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A matrix in blocks whose scales are sound and whose codes are anything.
-fn blocks(quant: Quant, rows: usize, cols: usize) -> Matrix {
+pub(crate) fn blocks(quant: Quant, rows: usize, cols: usize) -> Matrix {
     let mut bytes: Vec<u8> = numbers(rows * quant.row_bytes(cols), 5)
         .into_iter()
         .map(|value| ((value + 1.0) * 127.9) as u8)
@@ -49,7 +49,7 @@ fn bf16(rows: usize, cols: usize) -> Matrix {
 
 fn fast(x: &[f32], weight: &Matrix) -> Vec<f32> {
     let rows = Rows::new(x, weight.cols());
-    product(&[Term { rows: &rows, weight }], None, Arithmetic::Fast)
+    product(&[Term { rows: &rows, weight: weight.into() }], None, Arithmetic::Fast)
 }
 
 /// ‖found − expected‖ / ‖expected‖.
@@ -138,12 +138,13 @@ fn a_panel_stands_for_its_weights_on_every_path() {
     for quant in Quant::ALL {
         let (outputs, cols) = (50, 512);
         let weight = blocks(quant, outputs, cols);
+        let right = Right { weight: (&weight).into(), turned: None };
         let mut exact = vec![0f32; outputs * cols];
         weight.widen(0..outputs, &mut exact);
         for path in Path::available() {
             let mut panel = Panel::default();
             for group in 0..2 {
-                panel.fill(0, path, Lane::Int8, &weight, 18..50, group);
+                panel.fill(0, path, Lane::Int8, &right, 18..50, group);
                 let strip = panel.strip(0);
                 for (output, scale) in (18..50).zip(strip.scales) {
                     for input in 0..256 {
@@ -172,7 +173,10 @@ fn terms_add_up_and_a_gate_gates() {
         let (x, y) = (numbers(m * 512, 1), numbers(m * 256, 2));
         let bias = numbers(70, 3);
         let (of_x, of_y) = (Rows::new(&x, 512), Rows::new(&y, 256));
-        let terms = [Term { rows: &of_x, weight: &first }, Term { rows: &of_y, weight: &second }];
+        let terms = [
+            Term { rows: &of_x, weight: (&first).into() },
+            Term { rows: &of_y, weight: (&second).into() },
+        ];
         let both = product(&terms, Some(&bias), Arithmetic::Fast);
         let (a, b) = (fast(&x, &first), fast(&y, &second));
         let sums: Vec<f32> =
