@@ -15,10 +15,7 @@ use std::{
 use ixc_nn::weights::Checkpoint;
 use serde::Deserialize;
 
-use crate::{
-    Error, ModelConfig,
-    tensors::{self, LINEARS},
-};
+use crate::{Error, ModelConfig, tensors};
 
 /// The file that describes an adapter.
 pub const CONFIG: &str = "adapter_config.json";
@@ -167,13 +164,19 @@ impl Adapter {
         ])
     }
 
-    /// The numbers of one of [`Self::replaced`], of the shape that [`Self::check`] has seen.
+    /// The shape of one of [`Self::replaced`].
+    pub fn whole_shape(&self, published: &str) -> Option<&[usize]> {
+        let name = self.replaced.get(published)?;
+        self.checkpoint.info(name).map(|info| info.shape.as_slice())
+    }
+
+    /// The numbers of one of [`Self::replaced`].
     ///
     /// # Errors
     /// When it is none of them, or its numbers are of no float type.
     pub fn whole(&self, published: &str) -> Result<Vec<f32>, Error> {
         let name = self.replaced.get(published).map_or(published, String::as_str);
-        let shape = self.checkpoint.info(name).map_or(&[][..], |info| &info.shape);
+        let shape = self.whole_shape(published).unwrap_or_default();
         Ok(self.checkpoint.floats(name, shape)?)
     }
 
@@ -191,48 +194,51 @@ impl Adapter {
                 ),
             })
         };
-        let shapes = tensors::linear_shapes(config);
+        let all = tensors::expected(config);
+        let linears: BTreeMap<&str, &[usize]> = all
+            .iter()
+            .filter_map(|tensor| Some((tensors::linear(tensor)?, tensor.shape.as_slice())))
+            .collect();
         for (name, layer) in &self.layers {
-            let place = name.strip_prefix("model.layers.").and_then(|rest| rest.split_once('.'));
-            let place = place.and_then(|(block, linear)| {
-                let block: usize = block.parse().ok()?;
-                let index = LINEARS.iter().position(|known| *known == linear)?;
-                (block < config.language.layers).then_some(index)
-            });
-            let Some(index) = place else {
-                let blocks = config.language.layers;
+            let Some(&[outputs, inputs]) = linears.get(name.as_str()) else {
                 return other(format!(
-                    "LoRA on {name:?}: expected one of {LINEARS:?} in blocks 0 to {}",
-                    blocks - 1
+                    "LoRA on {name:?}: this model has no linear layer of that name"
                 ));
             };
-            if shapes[index] != (layer.inputs, layer.outputs) {
-                let (inputs, outputs) = shapes[index];
+            if (&layer.inputs, &layer.outputs) != (inputs, outputs) {
                 return other(format!(
                     "LoRA on {name}: expected {inputs} inputs and {outputs} outputs, found {} and {}",
                     layer.inputs, layer.outputs
                 ));
             }
         }
-        let expected: BTreeMap<String, Vec<usize>> = tensors::expected(config)
-            .into_iter()
-            .map(|tensor| (tensor.name, tensor.shape))
-            .collect();
         for (published, name) in &self.replaced {
             let found = self.checkpoint.info(name).map(|info| &info.shape);
-            match expected.get(published) {
-                Some(shape) if Some(shape) == found => {}
-                Some(shape) => {
+            let expected = all.iter().find(|tensor| tensor.name == *published);
+            match (expected, found) {
+                (Some(tensor), Some(found)) if tensor.shape == *found => {}
+                // Trained in the size in which it is used, which the loader takes as well.
+                (Some(tensor), Some(found))
+                    if *published == tensors::position_table()
+                        && found.first() == Some(&used_positions(config))
+                        && found[1..] == tensor.shape[1..] => {}
+                (Some(tensor), found) => {
                     let found = found.cloned().unwrap_or_default();
+                    let shape = &tensor.shape;
                     return other(format!(
                         "{published}: expected shape {shape:?}, found {found:?}"
                     ));
                 }
-                None => return other(format!("{published:?} is no tensor of this model")),
+                (None, _) => return other(format!("{published:?} is no tensor of this model")),
             }
         }
         Ok(())
     }
+}
+
+/// Rows of the position table as it is used, the class row among them.
+fn used_positions(config: &ModelConfig) -> usize {
+    config.vision.as_ref().map_or(0, |vision| vision.grid() * vision.grid() + 1)
 }
 
 impl File {

@@ -214,7 +214,7 @@ pub fn expected_vision(vision: &VisionConfig, hidden: usize) -> Vec<ExpectedTens
         &[width, 3, PATCH, PATCH],
         Part::Tower,
     );
-    add(format!("{TOWER}.embeddings.position_embedding.weight"), &[rows, width], Part::Tower);
+    add(position_table(), &[rows, width], Part::Tower);
     for side in ["weight", "bias"] {
         add(format!("{TOWER}.pre_layrnorm.{side}"), &[width], Part::Tower);
     }
@@ -248,6 +248,19 @@ pub fn expected_vision(vision: &VisionConfig, hidden: usize) -> Vec<ExpectedTens
         add(GLB_GN.into(), &[1, 1, 4 * width], Part::Projector);
     }
     all
+}
+
+/// The name of the tower's position table.
+pub fn position_table() -> String {
+    format!("{TOWER}.embeddings.position_embedding.weight")
+}
+
+/// The name, without `.weight`, of the linear layer that a tensor is the weight of, if it is one's: tables of
+/// embeddings and the parts of adapters are none.
+pub fn linear(tensor: &ExpectedTensor) -> Option<&str> {
+    let name = tensor.name.strip_suffix(".weight")?;
+    let matrix = tensor.shape.len() == 2 && tensor.part != Part::Plora;
+    (matrix && !name.contains("embedding")).then_some(name)
 }
 
 /// Tensors that published files carry but no computation of ours reads: CLIP's last norm (the

@@ -23,7 +23,7 @@ use ixc_nn::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, parameters::Parameter, recipe::Recipe};
+use crate::{Error, recipe::Recipe, trainable::Trainable};
 
 pub use folder::{Claim, prune};
 
@@ -78,7 +78,7 @@ struct StateFile {
 /// One trained tensor with all that the optimiser knows of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Slot<'a> {
-    /// Its name (see [`crate::parameters`]).
+    /// Its name (see [`crate::trainable`]).
     pub name: &'a str,
     /// Extents, slowest first.
     pub shape: &'a [usize],
@@ -254,12 +254,12 @@ impl Saved {
     ///
     /// # Errors
     /// When one is missing, left over, or of another shape.
-    pub fn check(&self, parameters: &[Parameter]) -> Result<(), Error> {
+    pub fn check(&self, parameters: &[Trainable]) -> Result<(), Error> {
         let other = |problem: String| {
             let hint = "the checkpoint is of another recipe or model; choose another out";
             Err(Error::Damaged { path: self.path.clone(), problem: format!("{problem}: {hint}") })
         };
-        for Parameter { name, shape, .. } in parameters {
+        for Trainable { name, shape, .. } in parameters {
             match self.weights.info(name) {
                 Some(info) if info.shape == *shape => {}
                 Some(info) => {

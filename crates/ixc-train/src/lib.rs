@@ -9,10 +9,10 @@ pub mod checkpoint;
 pub mod data;
 pub mod error;
 pub mod log;
-pub mod parameters;
 pub mod recipe;
 pub mod result;
 pub mod schedule;
+pub mod trainable;
 
 pub use error::Error;
 pub use recipe::Recipe;

@@ -3,7 +3,7 @@
 //! A recipe begins as the defaults of its [`Kind`]; the file's keys replace them, and after those the
 //! `key = value` pairs that the caller adds (flags). [`Recipe::to_toml`] says everything that was resolved,
 //! and a recipe read back from it is the same one. Invariant: a key that would do nothing is an error.
-//! Deliberately absent: the model (see [`crate::parameters`]) and what a step computes.
+//! Deliberately absent: the model (see [`crate::trainable`]) and what a step computes.
 
 mod check;
 mod keys;
@@ -15,9 +15,11 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 pub use keys::{KEYS, Key, ValueKind};
-pub use source::Source;
 
-use crate::Error;
+use crate::{
+    Error,
+    data::{ListNumbers, OnBroken, Source},
+};
 
 /// What is done, and so which defaults hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,13 +69,43 @@ pub enum OnBrokenSample {
     Skip,
 }
 
+impl From<OnBrokenSample> for OnBroken {
+    fn from(said: OnBrokenSample) -> Self {
+        match said {
+            OnBrokenSample::Error => Self::Fail,
+            OnBrokenSample::Skip => Self::Skip,
+        }
+    }
+}
+
+/// What the numbers in list files mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ListNumber {
+    /// Thousands of samples an epoch, as published.
+    Thousands,
+    /// Ratios of the files' lengths.
+    Ratio,
+}
+
+impl From<ListNumber> for ListNumbers {
+    fn from(said: ListNumber) -> Self {
+        match said {
+            ListNumber::Thousands => Self::Thousands,
+            ListNumber::Ratio => Self::Ratio,
+        }
+    }
+}
+
 /// A resolved recipe. Each field is the key of the same name; [`KEYS`] says what they mean.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "KEYS documents each key once, for files, flags and this struct")]
 pub struct Recipe {
     pub kind: Kind,
     pub model: String,
+    #[serde(with = "source")]
     pub data: Vec<Source>,
+    pub list_numbers: ListNumber,
     pub out: PathBuf,
     pub seed: u64,
     pub epochs: f64,
@@ -81,6 +113,7 @@ pub struct Recipe {
     pub batch_size: usize,
     pub gradient_accumulation_steps: usize,
     pub max_length: usize,
+    pub hd_num: u32,
     pub packing: bool,
     pub on_broken_sample: OnBrokenSample,
     pub precision: Precision,
@@ -108,6 +141,7 @@ pub struct Recipe {
     pub lora_target_modules: Vec<String>,
     pub save_steps: u64,
     pub save_total_limit: usize,
+    #[serde(with = "source")]
     pub eval_data: Vec<Source>,
     pub eval_steps: u64,
     pub early_stopping_patience: u64,
@@ -147,6 +181,7 @@ impl Recipe {
             kind,
             model: String::new(),
             data: Vec::new(),
+            list_numbers: ListNumber::Thousands,
             out: PathBuf::new(),
             seed: 0,
             epochs: if published { 2.0 } else { 1.0 },
@@ -154,6 +189,7 @@ impl Recipe {
             batch_size: 1,
             gradient_accumulation_steps: 8,
             max_length: 4096,
+            hd_num: 0,
             packing: false,
             on_broken_sample: OnBrokenSample::Error,
             precision: Precision::Bf16,

@@ -26,8 +26,8 @@ use ixc_nn::{files, weights::Checkpoint};
 use crate::{
     Error,
     checkpoint::{RECIPE, Slot, write_text},
-    parameters::{Parameter, is_lora},
     recipe::Recipe,
+    trainable::{Trainable, is_lora},
 };
 
 use changes::Changes;
@@ -73,7 +73,7 @@ impl Form {
 ///
 /// # Errors
 /// When a whole model would have to be made of quantised weights.
-pub fn check(parameters: &[Parameter], base: Base) -> Result<Form, Error> {
+pub fn check(parameters: &[Trainable], base: Base) -> Result<Form, Error> {
     let form = Form::of(parameters.iter().map(|parameter| parameter.name.as_str()));
     if form == Form::Model {
         model::check(base)?;

@@ -3,7 +3,7 @@
 //! Steps count from 0. The first step of a warm-up of w steps has the share 1 / w of the peak, so that no
 //! step is wasted; the warm-up's last has all of it. Behind it the rate falls by the share p of the
 //! remaining steps that are behind. Deliberately absent: what a parameter makes of the rate (see
-//! [`crate::parameters`]).
+//! [`crate::trainable`]).
 
 use std::f64::consts::PI;
 

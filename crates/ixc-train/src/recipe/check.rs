@@ -6,9 +6,6 @@
 
 use super::{Kind, Recipe};
 
-/// The layers that may have LoRA, as a recipe names them: the last word of a published name.
-const LORA_TARGETS: [&str; 5] = ["wqkv", "wo", "w1", "w2", "w3"];
-
 impl Recipe {
     /// Why a key does nothing here, where it does not.
     pub(super) fn idle(&self, key: &str) -> Option<&'static str> {
@@ -55,6 +52,13 @@ impl Recipe {
                 "kind = \"{}\" with all four freeze_… keys true trains nothing; set one to false",
                 self.kind
             ));
+        }
+        if self.packing && self.max_steps == 0 {
+            return Err(
+                "packing makes steps of as many samples as fit, so their number is not known before; set \
+                 max_steps"
+                    .into(),
+            );
         }
         let idle = super::KEYS.iter().find_map(|key| {
             let reason =
@@ -127,18 +131,12 @@ impl Recipe {
                 self.lora_alpha
             ));
         }
-        let known = LORA_TARGETS.join(", ");
         if self.lora_target_modules.is_empty() {
-            return Err(format!(
-                "lora_target_modules: expected at least one of {known}, found none"
-            ));
+            return Err(
+                "lora_target_modules: expected at least one layer's name, found none".into()
+            );
         }
         for (index, target) in self.lora_target_modules.iter().enumerate() {
-            if !LORA_TARGETS.contains(&target.as_str()) {
-                return Err(format!(
-                    "lora_target_modules: expected any of {known}; found {target:?}"
-                ));
-            }
             if self.lora_target_modules[..index].contains(target) {
                 return Err(format!("lora_target_modules: {target:?} stands there twice"));
             }

@@ -5,7 +5,7 @@
 
 use toml::Value;
 
-use super::Source;
+use super::source::Written;
 
 /// What a key's value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub enum ValueKind {
     Flag,
     /// Words; as a flag, with commas between.
     Words,
-    /// Data files; as a flag, with commas between (see [`Source::read`]).
+    /// Data files; as a flag, with commas between each perhaps with `:samples=N` or `:ratio=X`.
     Sources,
 }
 
@@ -58,6 +58,11 @@ pub const KEYS: &[Key] = &[
         ValueKind::Sources,
         "the training data: files, each with samples or a ratio an epoch",
     ),
+    key(
+        "list_numbers",
+        ValueKind::Choice(&["thousands", "ratio"]),
+        "what the numbers in list files mean: thousands of samples an epoch, or ratios",
+    ),
     key("out", ValueKind::Text, "the folder of checkpoints, logs and the result"),
     key("seed", ValueKind::Whole, "decides the order of samples, new weights and dropout"),
     key("epochs", ValueKind::Number, "passes over the data"),
@@ -73,7 +78,16 @@ pub const KEYS: &[Key] = &[
         ValueKind::Whole,
         "positions of the longest sample, image rows included; a longer one is broken",
     ),
-    key("packing", ValueKind::Flag, "lay short samples behind one another up to max_length"),
+    key(
+        "hd_num",
+        ValueKind::Whole,
+        "tiles of a picture at most, in the high-resolution family (0: as published)",
+    ),
+    key(
+        "packing",
+        ValueKind::Flag,
+        "fill each forward pass up to batch_size × max_length positions, however many samples that takes",
+    ),
     key(
         "on_broken_sample",
         ValueKind::Choice(&["error", "skip"]),
@@ -136,7 +150,7 @@ pub const KEYS: &[Key] = &[
     key(
         "lora_target_modules",
         ValueKind::Words,
-        "the linear layers that have LoRA, of wqkv, wo, w1, w2, w3",
+        "the linear layers that have LoRA, by the ends of their names",
     ),
     key("save_steps", ValueKind::Whole, "steps between checkpoints (0: only at the end)"),
     key("save_total_limit", ValueKind::Whole, "how many checkpoints are kept"),
@@ -259,7 +273,7 @@ impl Key {
 
     fn check_sources(&self, sources: Vec<Value>) -> Result<Value, String> {
         for source in &sources {
-            let read: Result<Source, _> = source.clone().try_into();
+            let read: Result<Written, _> = source.clone().try_into();
             read.map_err(|_| format!("{}: expected {SOURCES}, found {source}", self.name))?
                 .check()
                 .map_err(|problem| format!("{}: {problem}", self.name))?;
@@ -289,7 +303,8 @@ impl Key {
                 Value::Array(parts().map(|word| Value::String(word.into())).collect())
             }
             ValueKind::Sources => {
-                let source = |part| Value::try_from(Source::read(part)?).map_err(|e| e.to_string());
+                let source =
+                    |part| Value::try_from(Written::read(part)?).map_err(|e| e.to_string());
                 Value::Array(parts().map(source).collect::<Result<_, String>>()?)
             }
         };

@@ -1,33 +1,31 @@
-//! One data file of a recipe, and how much of it an epoch takes.
+//! A recipe's words for data files and how much of each an epoch takes.
+//!
+//! In a file a path, or a table with `path` and any of `images`, `samples` or `ratio`; as a flag a path, or
+//! one with `:samples=N` or `:ratio=X` behind it. Deliberately absent: what is in the files.
 
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A data file or list, and how much of it an epoch takes: all of it, a number of samples, or a ratio.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, from = "Written", into = "Written")]
-pub struct Source {
-    /// The file.
-    pub path: PathBuf,
-    /// Samples drawn for each epoch, down- or up-sampled.
-    pub samples: Option<u64>,
-    /// Share of its own samples drawn for each epoch; 2.0 draws each twice.
-    pub ratio: Option<f64>,
-}
+use crate::data::{Share, Source};
 
-/// A source as a file has it: a path, or a table.
-#[derive(Clone, Serialize, Deserialize)]
+/// A source as a recipe has it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(untagged)]
-enum Written {
+pub(super) enum Written {
+    /// All of a file.
     Path(PathBuf),
-    Table(Mixed),
+    /// What is to be said about one.
+    Table(Table),
 }
 
-#[derive(Clone, Serialize, Deserialize)]
+/// A source that says more than its path.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Mixed {
+pub(super) struct Table {
     path: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    images: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     samples: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,56 +34,76 @@ struct Mixed {
 
 impl From<Written> for Source {
     fn from(written: Written) -> Self {
-        match written {
-            Written::Path(path) => Self { path, samples: None, ratio: None },
-            Written::Table(Mixed { path, samples, ratio }) => Self { path, samples, ratio },
-        }
+        let Table { path, images, samples, ratio } = match written {
+            Written::Path(path) => return Self { path, images: None, share: Share::All },
+            Written::Table(table) => table,
+        };
+        let share = samples.map(Share::Count).or(ratio.map(Share::Ratio)).unwrap_or_default();
+        Self { path, images, share }
     }
 }
 
 impl From<Source> for Written {
-    fn from(source: Source) -> Self {
-        match source {
-            Source { path, samples: None, ratio: None } => Self::Path(path),
-            Source { path, samples, ratio } => Self::Table(Mixed { path, samples, ratio }),
-        }
+    fn from(Source { path, images, share }: Source) -> Self {
+        let (samples, ratio) = match share {
+            Share::All if images.is_none() => return Self::Path(path),
+            Share::All => (None, None),
+            Share::Count(count) => (Some(count), None),
+            Share::Ratio(ratio) => (None, Some(ratio)),
+        };
+        Self::Table(Table { path, images, samples, ratio })
     }
 }
 
-impl Source {
-    /// A source as a flag has it: `PATH`, `PATH:samples=N` or `PATH:ratio=X`.
-    ///
-    /// # Errors
-    /// When what follows `:samples=` or `:ratio=` is no number.
-    pub fn read(text: &str) -> Result<Self, String> {
+impl Written {
+    /// A source as a flag has it.
+    pub(super) fn read(text: &str) -> Result<Self, String> {
         let number =
             |text: &str, what: &str| format!("expected a number after :{what}=, found {text:?}");
+        let table = |path: &str, samples, ratio| {
+            Self::Table(Table { path: path.into(), images: None, samples, ratio })
+        };
         if let Some((path, count)) = text.rsplit_once(":samples=") {
             let samples = count.parse().map_err(|_| number(count, "samples"))?;
-            return Ok(Self { path: path.into(), samples: Some(samples), ratio: None });
+            return Ok(table(path, Some(samples), None));
         }
         if let Some((path, share)) = text.rsplit_once(":ratio=") {
             let ratio = share.parse().map_err(|_| number(share, "ratio"))?;
-            return Ok(Self { path: path.into(), samples: None, ratio: Some(ratio) });
+            return Ok(table(path, None, Some(ratio)));
         }
-        Ok(Self { path: text.into(), samples: None, ratio: None })
+        Ok(Self::Path(text.into()))
     }
 
     /// What is wrong with it, if anything.
     pub(super) fn check(&self) -> Result<(), String> {
-        let path = self.path.display();
-        match (self.samples, self.ratio) {
-            _ if self.path.as_os_str().is_empty() => Err("expected a path, found \"\"".into()),
+        let (path, samples, ratio) = match self {
+            Self::Path(path) => (path, None, None),
+            Self::Table(Table { path, samples, ratio, .. }) => (path, *samples, *ratio),
+        };
+        let place = path.display();
+        match (samples, ratio) {
+            _ if path.as_os_str().is_empty() => Err("expected a path, found \"\"".into()),
             (Some(_), Some(_)) => {
-                Err(format!("{path}: expected samples or ratio, found both; leave one out"))
+                Err(format!("{place}: expected samples or ratio, found both; leave one out"))
             }
-            (Some(0), _) => {
-                Err(format!("{path}: expected samples of 1 or more, found 0; leave the source out"))
-            }
+            (Some(0), _) => Err(format!(
+                "{place}: expected samples of 1 or more, found 0; leave the source out"
+            )),
             (_, Some(ratio)) if !(ratio.is_finite() && ratio > 0.0) => {
-                Err(format!("{path}: expected a ratio above 0, found {ratio}"))
+                Err(format!("{place}: expected a ratio above 0, found {ratio}"))
             }
             _ => Ok(()),
         }
     }
+}
+
+/// For serde: how a recipe writes its sources.
+pub(super) fn serialize<S: Serializer>(sources: &[Source], out: S) -> Result<S::Ok, S::Error> {
+    sources.iter().cloned().map(Written::from).collect::<Vec<_>>().serialize(out)
+}
+
+/// For serde: how a recipe's sources are read.
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Source>, D::Error> {
+    let written = Vec::<Written>::deserialize(from)?;
+    Ok(written.into_iter().map(Source::from).collect())
 }

@@ -13,8 +13,8 @@ use super::Watch;
 use crate::{
     Error,
     checkpoint::{Slot, write_text},
-    parameters::is_lora,
     recipe::Recipe,
+    trainable::is_lora,
 };
 
 /// Writes the adapter, its configuration first.
@@ -24,7 +24,6 @@ pub(super) fn write(
     slots: &[Slot],
     watch: &mut Watch,
 ) -> Result<(), Error> {
-    let linears: Vec<&str> = recipe.lora_linears().collect();
     let plan = |slot: &Slot| TensorPlan {
         name: peft_name(slot.name),
         dtype: StoredType::F32,
@@ -42,7 +41,7 @@ pub(super) fn write(
         "r": recipe.lora_r,
         "lora_alpha": whole_number(recipe.lora_alpha),
         "lora_dropout": recipe.lora_dropout,
-        "target_modules": linears,
+        "target_modules": recipe.lora_target_modules,
         "modules_to_save": if modules.is_empty() { json!(null) } else { json!(modules) },
         "bias": "none",
         "fan_in_fan_out": false,

@@ -7,8 +7,8 @@ use ixc_model::adapter::Adapter;
 use crate::{
     Error,
     checkpoint::Slot,
-    parameters::{is_lora, lora_names},
     recipe::Recipe,
+    trainable::{is_lora, lora_names},
 };
 
 /// Where changes come from.
@@ -73,7 +73,7 @@ impl<'a> Changes<'a> {
             Self::Trained { slots, .. } => {
                 slots.iter().find(|slot| slot.name == name).map(|slot| slot.shape)
             }
-            Self::Adapter(_) => None, // checked to be the base's
+            Self::Adapter(adapter) => adapter.whole_shape(name),
         }
     }
 

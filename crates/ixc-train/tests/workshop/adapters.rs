@@ -141,7 +141,7 @@ fn an_adapter_of_another_model_is_refused_with_both_numbers() {
     for linear in ["model.layers.7.attention.wqkv", "model.layers.0.self_attn.q_proj", "lm_head"] {
         let name = format!("base_model.model.{linear}");
         let error = check(&[(&a(&name), &[2, 64]), (&b(&name), &[128, 2])]).unwrap_err();
-        assert!(error.contains(linear), "{error}");
+        assert!(error.contains(linear) && error.contains("no linear layer"), "{error}");
     }
     let whole = "base_model.model.vision_proj.0.weight";
     let error = check(&[(whole, &[64, 3])]).unwrap_err();

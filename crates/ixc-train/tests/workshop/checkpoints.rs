@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use ixc_train::{
     Error, Recipe,
     checkpoint::{Best, Claim, Position, prune, resume, write},
-    parameters::parameters,
+    trainable::trainable,
 };
 use serde_json::json;
 
@@ -56,7 +56,7 @@ fn everything_comes_back_bit_for_bit() {
     let saved = resumed.saved.unwrap();
     assert!(resumed.passed_over.is_empty());
     assert_eq!((&saved.position, &saved.recipe), (&position(12), &recipe));
-    saved.check(&parameters(&recipe, &model.config).unwrap()).unwrap();
+    saved.check(&trainable(&recipe, &model.config).unwrap()).unwrap();
     for Tensor { parameter, numbers } in &tensors {
         assert_eq!(&saved.slot(&parameter.name, &parameter.shape).unwrap(), numbers);
     }
@@ -71,7 +71,7 @@ fn a_checkpoint_of_another_recipe_is_noticed() {
     let saved = resume(out.path()).unwrap().saved.unwrap();
     let check = |kind: &str, lines: &str| {
         let other = recipe(kind, lines);
-        saved.check(&parameters(&other, &model.config).unwrap()).unwrap_err().to_string()
+        saved.check(&trainable(&other, &model.config).unwrap()).unwrap_err().to_string()
     };
     assert!(check("full", "").contains("found no such tensor"));
     assert!(check("plora", "freeze_projector = true").contains("is not trained by this recipe"));

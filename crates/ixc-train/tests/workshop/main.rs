@@ -3,7 +3,7 @@
 mod adapters;
 mod checkpoints;
 mod logs;
-mod parameters;
 mod recipes;
 mod results;
 mod support;
+mod trainable;

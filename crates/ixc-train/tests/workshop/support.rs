@@ -7,8 +7,8 @@ use ixc_nn::weights::{Checkpoint, StoredType};
 use ixc_train::{
     Recipe,
     checkpoint::Slot,
-    parameters::{Parameter, parameters},
     result::Base,
+    trainable::{Trainable, trainable},
 };
 use tempfile::TempDir;
 
@@ -54,18 +54,18 @@ impl Model {
     /// What a recipe trains of it, with made-up numbers.
     pub(crate) fn trained(&self, recipe: &Recipe) -> Vec<Tensor> {
         let made = |(index, parameter)| Tensor::new(parameter, index as u64);
-        parameters(recipe, &self.config).unwrap().into_iter().enumerate().map(made).collect()
+        trainable(recipe, &self.config).unwrap().into_iter().enumerate().map(made).collect()
     }
 }
 
 /// A trained tensor and its moments.
 pub(crate) struct Tensor {
-    pub(crate) parameter: Parameter,
+    pub(crate) parameter: Trainable,
     pub(crate) numbers: [Vec<f32>; 3],
 }
 
 impl Tensor {
-    pub(crate) fn new(parameter: Parameter, seed: u64) -> Self {
+    pub(crate) fn new(parameter: Trainable, seed: u64) -> Self {
         let count = parameter.numbers();
         let numbers = [0, 1, 2].map(|which| numbers(count, 3 * seed + which));
         Self { parameter, numbers }

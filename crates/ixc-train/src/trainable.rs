@@ -3,13 +3,17 @@
 //! A pure function of the recipe and the model's tensors: what is not in the list is frozen, and there is
 //! no other switch. Parameters have their published names; LoRA's are those of PEFT below the layer's
 //! (`model.layers.0.attention.wqkv.lora_A.weight`). Weight decay acts on matrices alone, as is usual: not on
-//! norms, biases, the class row, and the newline and separator vectors.
-//! Deliberately absent: the numbers themselves.
+//! norms, biases, the class row, and the newline and separator vectors. [`plan`] says the same to the model's
+//! loader. Deliberately absent: the numbers themselves.
+
+use std::collections::BTreeSet;
 
 use ixc_model::{
-    ModelConfig,
-    tensors::{self, ExpectedTensor, GLB_GN, LINEARS, Part, SUB_GN, TOWER},
+    Group, ModelConfig, Plan,
+    parameters::Lora,
+    tensors::{self, ExpectedTensor, GLB_GN, SUB_GN, TOWER},
 };
+use ixc_nn::plora::Reach;
 
 use crate::{
     Error,
@@ -18,7 +22,7 @@ use crate::{
 
 /// One tensor that is trained.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Parameter {
+pub struct Trainable {
     /// Its published name, or LoRA's.
     pub name: String,
     /// Extents, slowest first.
@@ -29,25 +33,6 @@ pub struct Parameter {
     pub lr_scale: f64,
     /// AdamW's decoupled weight decay.
     pub weight_decay: f64,
-}
-
-/// What a trained tensor belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Group {
-    /// A part of the model.
-    Model(Part),
-    /// LoRA.
-    Lora,
-}
-
-impl Group {
-    /// Its name in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Model(part) => part.name(),
-            Self::Lora => "LoRA",
-        }
-    }
 }
 
 /// A group of parameters, as a person wants to see it.
@@ -65,7 +50,7 @@ pub struct Summary {
     pub decayed: usize,
 }
 
-impl Parameter {
+impl Trainable {
     /// How many numbers it holds.
     pub fn numbers(&self) -> usize {
         self.shape.iter().product()
@@ -74,12 +59,12 @@ impl Parameter {
 
 /// The names of LoRA's A and B on a linear layer, named without `.weight`.
 pub fn lora_names(linear: &str) -> [String; 2] {
-    [format!("{linear}.lora_A.weight"), format!("{linear}.lora_B.weight")]
+    ['A', 'B'].map(|side| Lora::name(linear, side))
 }
 
 /// Whether a parameter is LoRA's.
 pub fn is_lora(name: &str) -> bool {
-    name.ends_with(".lora_A.weight") || name.ends_with(".lora_B.weight")
+    Group::of(name) == Group::Lora
 }
 
 /// What a recipe trains of a model, in the order of the model's tensors, LoRA behind its layer.
@@ -87,21 +72,23 @@ pub fn is_lora(name: &str) -> bool {
 /// # Errors
 /// When the model lacks what the recipe asks for, is stored in 4 bits where it would be trained, or
 /// nothing is left to train.
-pub fn parameters(recipe: &Recipe, config: &ModelConfig) -> Result<Vec<Parameter>, Error> {
+pub fn trainable(recipe: &Recipe, config: &ModelConfig) -> Result<Vec<Trainable>, Error> {
     check(recipe, config)?;
+    let plan = plan(recipe);
     let mut all = Vec::new();
     for tensor in tensors::expected(config) {
-        if is_trained(recipe, tensor.part) {
-            all.push(Parameter {
+        if plan.trains(&tensor.name) {
+            let shape = shape(config, &tensor);
+            all.push(Trainable {
                 lr_scale: lr_scale(recipe, config, &tensor),
-                weight_decay: weight_decay(recipe, &tensor.name, &tensor.shape),
+                weight_decay: weight_decay(recipe, &tensor.name, &shape),
+                group: Group::of(&tensor.name),
                 name: tensor.name.clone(),
-                shape: tensor.shape.clone(),
-                group: Group::Model(tensor.part),
+                shape,
             });
         }
-        if recipe.kind == Kind::Lora && tensor.part == Part::Decoder {
-            all.extend(lora(recipe, &tensor));
+        if let Some(lora) = &plan.lora {
+            all.extend(lora_on(lora, recipe, &tensor));
         }
     }
     if all.is_empty() {
@@ -112,8 +99,31 @@ pub fn parameters(recipe: &Recipe, config: &ModelConfig) -> Result<Vec<Parameter
     Ok(all)
 }
 
-/// Group by group what [`parameters`] gave, for a recipe's peak rate.
-pub fn summary(parameters: &[Parameter], learning_rate: f64) -> Vec<Summary> {
+/// The same, as the model's loader takes it.
+pub fn plan(recipe: &Recipe) -> Plan {
+    let frozen = [
+        (Group::Tower, recipe.freeze_vision_tower),
+        (Group::Projector, recipe.freeze_projector),
+        (Group::Plora, recipe.freeze_plora),
+        (Group::Language, recipe.freeze_language_model),
+        (Group::Lora, recipe.kind != Kind::Lora),
+    ];
+    let groups: BTreeSet<Group> =
+        frozen.into_iter().filter(|(_, frozen)| !frozen).map(|(group, _)| group).collect();
+    let lora = groups.contains(&Group::Lora).then(|| Lora {
+        targets: recipe.lora_target_modules.clone(),
+        rank: recipe.lora_r,
+        alpha: recipe.lora_alpha,
+        dropout: recipe.lora_dropout,
+        reach: Reach::All,
+        seed: recipe.seed,
+        stored: None,
+    });
+    Plan { groups, names: Vec::new(), lora, plora_dropout: recipe.plora_dropout }
+}
+
+/// Group by group what [`trainable`] gave, for a recipe's peak rate.
+pub fn summary(parameters: &[Trainable], learning_rate: f64) -> Vec<Summary> {
     let mut all: Vec<Summary> = Vec::new();
     for parameter in parameters {
         let rate = learning_rate * parameter.lr_scale;
@@ -151,6 +161,17 @@ fn check(recipe: &Recipe, config: &ModelConfig) -> Result<(), Error> {
              freeze_language_model = true, or start from the full-precision checkpoint",
         ));
     }
+    let expected = tensors::expected(config);
+    let linears: Vec<&str> = expected.iter().filter_map(tensors::linear).collect();
+    for target in plan(recipe).lora.iter().flat_map(|lora| &lora.targets) {
+        let only = Lora { targets: vec![target.clone()], ..plan(recipe).lora.expect("just seen") };
+        if !linears.iter().any(|linear| only.targets(linear)) {
+            return Err(wrong(format!(
+                "lora_target_modules: no linear layer of this model has a name that ends in {target:?}; names \
+                 are such as wqkv, wo, w1, w2, w3, q_proj, fc1, vision_proj.0, output"
+            )));
+        }
+    }
     let limit = config.language.positions_max;
     if recipe.max_length > limit && config.language.rope_dynamic_factor.is_none() {
         return Err(wrong(format!(
@@ -161,37 +182,39 @@ fn check(recipe: &Recipe, config: &ModelConfig) -> Result<(), Error> {
     Ok(())
 }
 
-fn is_trained(recipe: &Recipe, part: Part) -> bool {
-    !match part {
-        Part::Tower => recipe.freeze_vision_tower,
-        Part::Projector => recipe.freeze_projector,
-        Part::Plora => recipe.freeze_plora,
-        Part::Words | Part::Decoder => recipe.freeze_language_model,
+/// The shape in which a tensor is trained: the position table as it is used, all others as stored.
+fn shape(config: &ModelConfig, tensor: &ExpectedTensor) -> Vec<usize> {
+    match &config.vision {
+        Some(vision) if tensor.name == tensors::position_table() => {
+            vec![vision.grid() * vision.grid() + 1, vision.width]
+        }
+        _ => tensor.shape.clone(),
     }
 }
 
-/// A and B on one of the decoder's tensors, where it is the weight of a layer that has LoRA.
-fn lora(recipe: &Recipe, tensor: &ExpectedTensor) -> Vec<Parameter> {
-    let Some(linear) = tensor.name.strip_suffix(".weight") else { return Vec::new() };
-    let has_lora = recipe.lora_linears().any(|target| linear.ends_with(&format!(".{target}")));
-    let (&[outputs, inputs], true) = (tensor.shape.as_slice(), has_lora) else { return Vec::new() };
-    let shapes = [vec![recipe.lora_r, inputs], vec![outputs, recipe.lora_r]];
-    let parameter = |(name, shape)| Parameter {
+/// A and B on one of the model's tensors, where it is the weight of a layer that has LoRA.
+fn lora_on(lora: &Lora, recipe: &Recipe, tensor: &ExpectedTensor) -> Vec<Trainable> {
+    let Some(linear) = tensors::linear(tensor).filter(|linear| lora.targets(linear)) else {
+        return Vec::new();
+    };
+    let (outputs, inputs) = (tensor.shape[0], tensor.shape[1]);
+    let shapes = [vec![lora.rank, inputs], vec![outputs, lora.rank]];
+    let trainable = |(name, shape)| Trainable {
         name,
         shape,
         group: Group::Lora,
         lr_scale: 1.0,
         weight_decay: recipe.weight_decay,
     };
-    lora_names(linear).into_iter().zip(shapes).map(parameter).collect()
+    lora_names(linear).into_iter().zip(shapes).map(trainable).collect()
 }
 
 /// Times the schedule's rate is a tensor's own.
 fn lr_scale(recipe: &Recipe, config: &ModelConfig, tensor: &ExpectedTensor) -> f64 {
-    match tensor.part {
-        Part::Words | Part::Decoder => recipe.language_model_lr_scale,
-        Part::Plora | Part::Projector => 1.0,
-        Part::Tower => {
+    match Group::of(&tensor.name) {
+        Group::Language => recipe.language_model_lr_scale,
+        Group::Plora | Group::Projector | Group::Lora => 1.0,
+        Group::Tower => {
             let layers = config.vision.as_ref().map_or(0, |vision| vision.layers);
             recipe.layer_decay.powi(below_the_top(&tensor.name, layers) as i32)
         }
@@ -215,14 +238,6 @@ fn weight_decay(recipe: &Recipe, name: &str, shape: &[usize]) -> f64 {
 }
 
 impl Recipe {
-    /// The layers that have LoRA, by their published names within a block.
-    pub fn lora_linears(&self) -> impl Iterator<Item = &'static str> {
-        let wanted = |linear: &&str| {
-            self.lora_target_modules.iter().any(|target| linear.ends_with(&format!(".{target}")))
-        };
-        LINEARS.into_iter().filter(wanted)
-    }
-
     /// LoRA's scale, alpha / r.
     pub fn lora_scale(&self) -> f64 {
         self.lora_alpha / self.lora_r as f64

@@ -4,19 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ixc_input::prepare::{Geometry, TileStyle};
 use ixc_model::{
-    ModelConfig,
+    Group, ModelConfig, XComposer,
     init::Like,
     tensors::{Part, expected},
 };
+use ixc_nn::{
+    Arithmetic,
+    weights::{Keep, StoredType},
+};
 use ixc_train::{
     Recipe,
-    parameters::{Group, Parameter, parameters, summary},
+    trainable::{Trainable, plan, summary, trainable},
 };
 
-use crate::support::recipe;
+use crate::support::{Model, recipe};
 
-fn trained(recipe: &Recipe, config: &ModelConfig) -> BTreeMap<String, Parameter> {
-    let list = parameters(recipe, config).unwrap();
+fn trained(recipe: &Recipe, config: &ModelConfig) -> BTreeMap<String, Trainable> {
+    let list = trainable(recipe, config).unwrap();
     let count = list.len();
     let map: BTreeMap<_, _> = list.into_iter().map(|p| (p.name.clone(), p)).collect();
     assert_eq!(map.len(), count, "no name stands there twice");
@@ -29,7 +33,7 @@ fn of_parts(config: &ModelConfig, parts: &[Part]) -> BTreeSet<String> {
     all.filter(|tensor| parts.contains(&tensor.part)).map(|tensor| tensor.name).collect()
 }
 
-fn names(trained: &BTreeMap<String, Parameter>) -> BTreeSet<String> {
+fn names(trained: &BTreeMap<String, Trainable>) -> BTreeSet<String> {
     trained.keys().cloned().collect()
 }
 
@@ -103,6 +107,69 @@ fn lora_is_on_the_layers_that_were_asked_for_and_nothing_else_is_trained() {
 }
 
 #[test]
+fn lora_may_be_on_any_linear_layer_and_on_nothing_else() {
+    let config = Like::Tiny.config(); // two blocks in the decoder, two in the tower
+    let on = |target: &str| {
+        let lines = format!("lora_target_modules = [\"{target}\"]");
+        trainable(&recipe("lora", &lines), &config).map(|list| list.len() / 2)
+    };
+    for (target, count) in [
+        ("wqkv", 2),
+        ("feed_forward.w1", 2),
+        ("model.layers.1.attention.wo", 1),
+        ("q_proj", 2),
+        ("mlp.fc2", 2),
+        ("vision_proj.0", 1),
+        ("output", 1),
+    ] {
+        assert_eq!(on(target).unwrap(), count, "{target}");
+    }
+    for none in
+        ["qkv", "tok_embeddings", "position_embedding", "patch_embedding", "Plora_A", "norm"]
+    {
+        let error = on(none).unwrap_err().to_string();
+        assert!(error.contains(&format!("{none:?}")) && error.contains("lora_target_modules"));
+    }
+}
+
+#[test]
+fn a_position_table_is_trained_in_the_size_in_which_it_is_used() {
+    let mut config = Like::Vl7b.config();
+    let name = "vit.vision_tower.vision_model.embeddings.position_embedding.weight";
+    let shape = |config: &ModelConfig| trained(&recipe("full", ""), config)[name].shape.clone();
+    assert_eq!(shape(&config), [35 * 35 + 1, 1024]);
+    config.vision.as_mut().unwrap().stored_grid = 24;
+    assert_eq!(shape(&config), [35 * 35 + 1, 1024]);
+}
+
+#[test]
+fn the_loader_trains_what_the_recipe_lists() {
+    let model = Model::random(StoredType::F32);
+    for kind in ["pretrain", "sft", "plora", "lora"] {
+        let lines = match kind {
+            "lora" => {
+                "lora_target_modules = [\"wqkv\", \"fc1\", \"vision_proj.2\", \"output\"]\nlora_r = 3"
+            }
+            _ => "",
+        };
+        let recipe = recipe(kind, lines);
+        let listed = trained(&recipe, &model.config);
+        let config = model.config.clone();
+        let (keep, exact) = (Keep::Stored, Arithmetic::Exact);
+        let loaded =
+            XComposer::load_for(config, &model.checkpoint, keep, exact, &plan(&recipe)).unwrap();
+        let found: BTreeMap<_, _> = loaded
+            .parameters()
+            .iter()
+            .map(|parameter| (parameter.name.clone(), parameter.weight.dims().to_vec()))
+            .collect();
+        let expected: BTreeMap<_, _> =
+            listed.into_iter().map(|(name, trainable)| (name, trainable.shape)).collect();
+        assert_eq!(found, expected, "{kind}");
+    }
+}
+
+#[test]
 fn rates_fall_down_the_tower_and_the_language_model_has_its_share() {
     let config = Like::Vl7b.config(); // 24 blocks in the tower
     let tower = "vit.vision_tower.vision_model";
@@ -164,13 +231,13 @@ fn weight_decay_is_on_matrices_alone() {
 #[test]
 fn the_summary_counts_every_number_once() {
     let config = Like::Vl7b.config();
-    let list = parameters(&recipe("pretrain", ""), &config).unwrap();
+    let list = trainable(&recipe("pretrain", ""), &config).unwrap();
     let groups = summary(&list, 2e-4);
     let numbers: usize = groups.iter().map(|group| group.numbers).sum();
-    assert_eq!(numbers, list.iter().map(Parameter::numbers).sum::<usize>());
+    assert_eq!(numbers, list.iter().map(Trainable::numbers).sum::<usize>());
     let named: Vec<_> = groups.iter().map(|group| (group.group.name(), group.tensors)).collect();
-    assert_eq!(named, [("partial LoRA", 320), ("vision tower", 389), ("projector", 4)]);
-    let tower = groups.iter().find(|group| group.group == Group::Model(Part::Tower)).unwrap();
+    assert_eq!(named, [("tower", 389), ("projector", 4), ("plora", 320)]);
+    let tower = groups.iter().find(|group| group.group == Group::Tower).unwrap();
     assert!((tower.rates.0 - 2e-4 * 0.9f64.powi(24)).abs() < 1e-15 && tower.rates.1 == 2e-4);
     assert!(tower.decayed < tower.numbers);
 }
@@ -178,17 +245,17 @@ fn the_summary_counts_every_number_once() {
 #[test]
 fn a_model_without_what_is_to_be_trained_is_refused() {
     let refused = |kind: &str, lines: &str, config: &ModelConfig| {
-        parameters(&recipe(kind, lines), config).unwrap_err().to_string()
+        trainable(&recipe(kind, lines), config).unwrap_err().to_string()
     };
     let mut language = Like::Tiny.config();
     (language.vision, language.plora) = (None, None);
     assert!(refused("plora", "", &language).contains("needs a model with Partial LoRA"));
     assert!(refused("pretrain", "", &language).contains("nothing of this model would be trained"));
-    assert!(parameters(&recipe("full", ""), &language).is_ok());
+    assert!(trainable(&recipe("full", ""), &language).is_ok());
     let mut gptq = Like::Tiny.config();
     gptq.gptq = true;
     assert!(refused("full", "", &gptq).contains("4 bits"));
-    assert!(parameters(&recipe("lora", ""), &gptq).is_ok(), "LoRA leaves the 4 bits as they are");
+    assert!(trainable(&recipe("lora", ""), &gptq).is_ok(), "LoRA leaves the 4 bits as they are");
     let long = refused("full", "max_length = 5000", &Like::Tiny.config());
     assert!(long.contains("at most 4096") && long.contains("5000"), "{long}");
 }
