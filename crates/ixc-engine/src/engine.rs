@@ -17,7 +17,9 @@ use ixc_input::{
     special::SpecialIds,
     tokenizer::Tokenizer,
 };
-use ixc_model::{Family, ModelConfig, XComposer, gguf::TOKENIZER_KEY, stage::Observer};
+use ixc_model::{
+    Family, ModelConfig, XComposer, adapter::Adapter, gguf::TOKENIZER_KEY, stage::Observer,
+};
 use ixc_nn::{
     Arithmetic,
     cache::{KvCache, KvType},
@@ -47,6 +49,8 @@ pub struct LoadOptions {
     pub arithmetic: Arithmetic,
     /// A tokenizer elsewhere than beside the weights.
     pub tokenizer: Option<PathBuf>,
+    /// The folder of a LoRA adapter in PEFT's form, to act beside the weights.
+    pub adapter: Option<PathBuf>,
     /// Positions a prompt and its answer may take; the model's own limit if none.
     pub context: Option<usize>,
     /// How keys and values are stored.
@@ -63,6 +67,7 @@ impl Default for LoadOptions {
             keep: Keep::Stored,
             arithmetic: Arithmetic::default(),
             tokenizer: None,
+            adapter: None,
             context: None,
             kv: KvType::default(),
             feature_bytes: FEATURE_BYTES,
@@ -108,9 +113,12 @@ impl Engine {
         }
         let special = SpecialIds::of(&tokenizer)?;
         let context = context(&config, options.context)?;
-        let fingerprint = fingerprint(&config, &checkpoint)?;
+        let adapter = options.adapter.as_deref().map(Adapter::open).transpose()?.map(Arc::new);
+        adapter.as_ref().map_or(Ok(()), |adapter| adapter.check(&config))?;
+        let fingerprint = fingerprint(&config, &checkpoint, adapter.as_deref())?;
         let LoadOptions { keep, arithmetic, kv, .. } = *options;
-        let model = XComposer::load(config, &checkpoint, keep, arithmetic)?;
+        let plan = ixc_model::Plan { stored: adapter, ..ixc_model::Plan::default() };
+        let model = XComposer::load_for(config, &checkpoint, keep, arithmetic, &plan)?;
         Ok(Self {
             model,
             tokenizer,
@@ -355,14 +363,21 @@ fn context(config: &ModelConfig, asked: Option<usize>) -> Result<usize, Error> {
 /// Bytes of each tensor that tell a model from another of the same shapes.
 const SAMPLE_BYTES: usize = 64;
 
-/// Stands for the configuration, and the tensors with the first of their numbers.
-fn fingerprint(config: &ModelConfig, checkpoint: &Checkpoint) -> Result<Digest, Error> {
+/// Stands for the configuration, and the tensors with the first of their numbers; an adapter's with all.
+fn fingerprint(
+    config: &ModelConfig,
+    checkpoint: &Checkpoint,
+    adapter: Option<&Adapter>,
+) -> Result<Digest, Error> {
     let mut hash = Sha256::new();
     hash.update(format!("{config:?}"));
     for name in checkpoint.names() {
         let shape = checkpoint.info(name).map(|info| (info.dtype, &info.shape));
         hash.update(format!("{name} {shape:?}"));
         hash.update(checkpoint.sample(name, SAMPLE_BYTES)?);
+    }
+    if let Some(adapter) = adapter {
+        adapter.feed(&mut |bytes| hash.update(bytes))?;
     }
     Ok(hash.finalize().into())
 }

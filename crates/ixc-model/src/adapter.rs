@@ -180,6 +180,22 @@ impl Adapter {
         Ok(self.checkpoint.floats(name, shape)?)
     }
 
+    /// Hands over everything that decides what it computes, to be hashed: numbers of few bytes that begin
+    /// at zero, so a sample would not tell one run from another.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::buffer`].
+    pub fn feed(&self, hash: &mut dyn FnMut(&[u8])) -> Result<(), Error> {
+        for (name, layer) in &self.layers {
+            hash(format!("{name} {layer:?}").as_bytes());
+        }
+        for name in self.checkpoint.names() {
+            hash(name.as_bytes());
+            hash(self.checkpoint.buffer(name)?.bytes());
+        }
+        Ok(())
+    }
+
     /// Checks that it fits a model: every layer is one of the model's and has its inputs and outputs.
     ///
     /// # Errors

@@ -89,7 +89,7 @@ impl<'a> Weights<'a> {
     /// # Errors
     /// When it is missing or has another shape.
     pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor, Error> {
-        let values = self.checkpoint.floats(&self.full(name), shape)?;
+        let (values, shape) = self.floats(&self.full(name), shape)?;
         Ok(Tensor::from_vec(values, shape, &Device::Cpu)?)
     }
 
@@ -131,11 +131,15 @@ impl<'a> Weights<'a> {
 
     fn weight(&self, name: &str, rows: usize, cols: usize) -> Result<Weight, Error> {
         let full = self.full(name);
-        if !self.plan.trains(&full) {
-            return Ok(self.checkpoint.matrix(&full, rows, cols, self.keep)?.into());
+        if self.plan.trains(&full) {
+            let (values, _) = self.floats(&full, &[rows, cols])?;
+            return Ok(Weight::Trained(self.trained(full, values, &[rows, cols])?));
         }
-        let values = self.checkpoint.floats(&full, &[rows, cols])?;
-        Ok(Weight::Trained(self.trained(full, values, &[rows, cols])?))
+        if self.plan.stored.as_ref().is_some_and(|stored| stored.whole_shape(&full).is_some()) {
+            let (values, _) = self.floats(&full, &[rows, cols])?;
+            return Ok(Matrix::f32(rows, cols, Buffer::from_slice(&values)).into());
+        }
+        Ok(self.checkpoint.matrix(&full, rows, cols, self.keep)?.into())
     }
 
     /// A linear layer without bias.
@@ -163,6 +167,7 @@ impl<'a> Weights<'a> {
         if let Some(lora) = self.plan.lora.as_ref().filter(|lora| lora.targets(&full)) {
             adapters.push(self.lora(lora, &full, weight.cols(), weight.rows())?);
         }
+        adapters.extend(self.stored_lora(&full)?);
         self.linears.borrow_mut().push(full);
         Ok(Linear::new(weight, bias, adapters, self.arithmetic)?)
     }
@@ -176,10 +181,10 @@ impl<'a> Weights<'a> {
     ) -> Result<Adapter, Error> {
         let side = |side: char, shape: [usize; 2]| -> Result<Weight, Error> {
             let name = Lora::name(linear, side);
-            let values = match &lora.stored {
-                Some(stored) => stored.floats(&Lora::stored_name(&name), &shape)?,
-                None if side == 'A' => lora.first(&name, inputs),
-                None => vec![0.0; shape[0] * shape[1]],
+            let values = if side == 'A' {
+                lora.first(&name, inputs)
+            } else {
+                vec![0.0; shape[0] * shape[1]]
             };
             if self.plan.trains(&name) {
                 return Ok(Weight::Trained(self.trained(name, values, &shape)?));
@@ -196,11 +201,40 @@ impl<'a> Weights<'a> {
         })
     }
 
+    /// LoRA from a file, frozen, where it has some on this layer.
+    fn stored_lora(&self, linear: &str) -> Result<Option<Adapter>, Error> {
+        let Some(stored) = &self.plan.stored else { return Ok(None) };
+        let Some(layer) = stored.layers().get(linear) else { return Ok(None) };
+        let [a, b] = stored.lora(layer)?;
+        let matrix = |values: &[f32], rows, cols| {
+            Weight::from(Matrix::f32(rows, cols, Buffer::from_slice(values)))
+        };
+        Ok(Some(Adapter {
+            a: matrix(&a, layer.rank, layer.inputs),
+            b: matrix(&b, layer.outputs, layer.rank),
+            scale: layer.scale,
+            reach: Reach::All,
+            dropout: 0.0,
+            site: site(&Lora::name(linear, 'A')),
+        }))
+    }
+
+    /// A tensor's numbers: the file's, or those that a stored adapter has in their place. With a shape of
+    /// the adapter's own, which is another for a position table in the size in which it is used.
+    fn floats(&self, full: &str, shape: &[usize]) -> Result<(Vec<f32>, Vec<usize>), Error> {
+        if let Some(stored) = &self.plan.stored
+            && let Some(shape) = stored.whole_shape(full)
+        {
+            return Ok((stored.whole(full)?, shape.into()));
+        }
+        Ok((self.checkpoint.floats(full, shape)?, shape.into()))
+    }
+
     /// A tensor of more extents as a linear layer over all but the first: the patch embedding.
     pub fn flattened(&self, name: &str, shape: &[usize]) -> Result<Linear, Error> {
         let (outputs, inputs) = (shape[0], shape[1..].iter().product());
         let full = self.full(name);
-        let values = self.checkpoint.floats(&full, shape)?;
+        let (values, _) = self.floats(&full, shape)?;
         let weight = if self.plan.trains(&full) {
             Weight::Trained(self.trained(full, values, shape)?)
         } else {

@@ -7,9 +7,10 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use ixc_nn::{plora::Reach, trained::Trained, weights::Checkpoint};
+use ixc_nn::{plora::Reach, trained::Trained};
 
 use crate::{
+    adapter::Adapter as StoredAdapter,
     init::Fill,
     tensors::{Part, part},
 };
@@ -73,6 +74,9 @@ pub struct Plan {
     pub lora: Option<Lora>,
     /// Share of Partial LoRA's inputs that is left out in training; published: 0.05.
     pub plora_dropout: f64,
+    /// An adapter from a file, which acts as it is and is not trained; checked to be one of this model
+    /// ([`StoredAdapter::check`]).
+    pub stored: Option<Arc<StoredAdapter>>,
 }
 
 /// LoRA adapters on linear layers.
@@ -90,8 +94,6 @@ pub struct Lora {
     pub reach: Reach,
     /// Decides A's first numbers; B begins at zero, so that an adapter begins without effect.
     pub seed: u64,
-    /// Where A and B are taken from instead: names as [`Lora::stored_name`] has them.
-    pub stored: Option<Arc<Checkpoint>>,
 }
 
 impl Plan {
@@ -119,11 +121,6 @@ impl Lora {
     /// The name of A (`'A'`) or B on a linear layer.
     pub fn name(linear: &str, side: char) -> String {
         format!("{linear}{LORA_INFIX}{side}.weight")
-    }
-
-    /// The name by which PEFT's files hold such a tensor.
-    pub fn stored_name(name: &str) -> String {
-        format!("base_model.model.{name}")
     }
 
     /// The first numbers of an A, (rank, inputs): Kaiming-uniform as `nn.Linear` begins, 1 / √inputs at most.

@@ -66,7 +66,8 @@ impl Tower {
         let embeddings = weights.at("embeddings");
         let stored = [config.stored_grid * config.stored_grid + 1, width];
         let positions = embeddings.small_as("position_embedding.weight", &stored, |table| {
-            resize_positions(&table, config.stored_grid, config.grid())
+            // An adapter's table may have been trained in the size in which it is used.
+            resize_positions(&table, (table.dim(0)? - 1).isqrt(), config.grid())
         })?;
         let blocks = (0..config.layers)
             .map(|layer| Block::load(&weights.at(&format!("encoder.layers.{layer}")), config))

@@ -117,9 +117,8 @@ pub fn plan(recipe: &Recipe) -> Plan {
         dropout: recipe.lora_dropout,
         reach: Reach::All,
         seed: recipe.seed,
-        stored: None,
     });
-    Plan { groups, names: Vec::new(), lora, plora_dropout: recipe.plora_dropout }
+    Plan { groups, lora, plora_dropout: recipe.plora_dropout, ..Plan::default() }
 }
 
 /// Group by group what [`trainable`] gave, for a recipe's peak rate.

@@ -1,10 +1,19 @@
 //! Results: the published form, PEFT's form, and the two merged.
 
-use std::{fs, ops::ControlFlow};
+use std::{fs, ops::ControlFlow, sync::Arc};
 
 use half::{bf16, f16};
-use ixc_input::prepare::{Geometry, TileStyle};
-use ixc_model::{ModelConfig, XComposer, adapter::Adapter};
+use ixc_input::{
+    prepare::{Geometry, Grid, Pixels, TileStyle},
+    prompt::{Prompt, Segment},
+};
+use ixc_model::{
+    ModelConfig, Plan, XComposer,
+    adapter::Adapter,
+    decoder::{Outputs, Sequence},
+    splice::Spliced,
+    stage::unobserved,
+};
 use ixc_nn::{
     Arithmetic,
     weights::{Checkpoint, Keep, StoredType},
@@ -15,7 +24,7 @@ use ixc_train::{
     trainable::trainable,
 };
 
-use crate::support::{Model, Tensor, names_in, on, recipe, slots};
+use crate::support::{Model, Tensor, names_in, numbers, on, recipe, slots};
 
 /// Every tensor as float32.
 fn all(checkpoint: &Checkpoint) -> Vec<(String, StoredType, Vec<f32>)> {
@@ -185,6 +194,91 @@ fn an_adapter_goes_out_comes_back_and_merges() {
         }
         assert_eq!(changed, 2 * 3 + 4 + 5 + 2 * 16);
     }
+}
+
+/// T4: a merged model computes what base and adapter compute together.
+#[test]
+fn merged_equals_unmerged_on_a_hundred_prompts() {
+    let model = Model::random(StoredType::F32);
+    let lines = "lora_r = 4\nlora_target_modules = [\"wqkv\", \"w1\", \"w2\", \"w3\", \"wo\", \"fc1\", \"output\"]\n\
+                 freeze_projector = false\n";
+    let recipe = recipe("lora", lines);
+    let mut tensors = model.trained(&recipe);
+    // Of the size that training gives them: the change is seen, and the model stays a model.
+    for number in tensors.iter_mut().flat_map(|tensor| &mut tensor.numbers[0]) {
+        *number *= 0.1;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let form = write(folder.path(), &recipe, model.base(), &slots(&tensors), &mut on).unwrap();
+    assert_eq!(form, Form::Adapter);
+    let out = folder.path().join("merged");
+    merge(model.base(), folder.path(), &out, &mut on).unwrap();
+
+    let (merged, config) = opens(&out);
+    let stored = Some(Arc::new(Adapter::open(folder.path()).unwrap()));
+    let plan = Plan { stored, ..Plan::default() };
+    let load = |checkpoint: &Checkpoint, plan: &Plan| {
+        let exact = Arithmetic::Exact;
+        XComposer::load_for(config.clone(), checkpoint, Keep::Stored, exact, plan).unwrap()
+    };
+    let models = [
+        load(&model.checkpoint, &plan),
+        load(&merged, &Plan::default()),
+        load(&model.checkpoint, &Plan::default()),
+    ];
+    let (mut worst, mut least) = (0f32, f32::INFINITY);
+    for number in 0..100 {
+        let prompt = mixed_prompt(number);
+        let [unmerged, merged, base] =
+            [0, 1, 2].map(|which| logits(&models[which], &prompt, number));
+        worst = worst.max(largest_difference(&unmerged, &merged));
+        least = least.min(largest_difference(&unmerged, &base));
+    }
+    println!(
+        "T4: 100 prompts, merged and unmerged differ by {worst:.1e}, from the base by {least:.1e} or more"
+    );
+    assert!(worst <= 1e-3, "{worst}");
+    assert!(least > 1e-2, "the adapter changes every prompt's logits: {least}");
+}
+
+/// Words, with no picture, one or two among them.
+fn mixed_prompt(number: u64) -> Prompt {
+    let mut segments = Vec::new();
+    for part in 0..=number % 3 {
+        if part > 0 {
+            segments.push(Segment::Image { index: part as usize - 1 });
+        }
+        let count = 2 + (number * 7 + part * 3) % 9;
+        let ids = (0..count).map(|word| ((number * 31 + part * 17 + word * word) % 64) as u32);
+        segments.push(Segment::Text { ids: ids.collect(), learned: false });
+    }
+    Prompt { segments }
+}
+
+/// Scores behind every row of a prompt whose pictures are made up.
+fn logits(model: &XComposer, prompt: &Prompt, number: u64) -> Vec<f32> {
+    let images = prompt.segments.iter().filter(|segment| matches!(segment, Segment::Image { .. }));
+    let seen: Vec<_> = (0..images.count() as u64)
+        .map(|image| {
+            let data = numbers(3 * 56 * 56, number * 3 + image);
+            let pixels = Pixels { width: 56, height: 56, grid: Grid { rows: 1, columns: 1 }, data };
+            model.see(&pixels, &mut unobserved).unwrap()
+        })
+        .collect();
+    let spliced = model.splice(prompt, &seen, &mut unobserved).unwrap();
+    let rows = spliced.embeddings.dim(0).unwrap();
+    let mut batch = [Sequence { rows, cache: None }];
+    let Spliced { embeddings, images } = &spliced;
+    let rows =
+        model.forward(embeddings, images, &mut batch, Outputs::All, &mut unobserved).unwrap();
+    let logits = model.logits(&rows, &mut unobserved).unwrap();
+    logits.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    assert!(a.iter().chain(b).all(|x| x.is_finite()));
+    a.iter().zip(b).fold(0f32, |most, (a, b)| most.max((a - b).abs()))
 }
 
 #[test]
