@@ -3,7 +3,7 @@
 //!
 //! The children are this program again: one writes checkpoints until it is killed, the other writes one
 //! under a limit on the size of files. So `main` reads its words itself, where other tests have a harness.
-//! `IXC_LONG_TESTS=1` kills 200 times.
+//! `IXC_FUZZ_ROUNDS=200` kills as often as before a release.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -102,7 +102,7 @@ fn child(words: &[&str], out: &Path) -> Command {
 
 /// T1, as far as checkpoints go: killed at random moments, most of them inside a write.
 fn kills() {
-    let rounds = ixc_goldens::rounds(20, 200);
+    let rounds = ixc_goldens::fuzz_rounds(20);
     let out = tempfile::tempdir().unwrap();
     let (mut inside, mut reached) = (0, 0);
     for round in 0..rounds {
