@@ -42,6 +42,8 @@ pub struct Parts {
     pub tower: PathBuf,
     /// The folder of an InternLM2 language model.
     pub language: PathBuf,
+    /// A tokenizer to put beside the weights; the language model's own if none.
+    pub tokenizer: Option<PathBuf>,
     /// Edge of the pictures in pixels: 490 as `vl-7b`, 224 as the composition model.
     pub side: u32,
     /// Keep the tower's own position table, which is then resized whenever the model is loaded.
@@ -59,6 +61,15 @@ struct ClipConfig {
     patch_size: Option<usize>,
     hidden_size: Option<usize>,
     num_attention_heads: Option<usize>,
+}
+
+/// What the model would be.
+///
+/// # Errors
+/// When a part is missing, broken, or none of the kind.
+pub fn config(parts: &Parts) -> Result<ModelConfig, Error> {
+    let (language, tower) = (Checkpoint::open(&parts.language)?, open_tower(&parts.tower)?);
+    Ok(configure(parts, &language, &tower)?.0)
 }
 
 /// Writes the model. `progress` hears of bytes written so far and in all, and says whether to go on.
@@ -112,7 +123,7 @@ pub fn write(
     })?;
     let text = serde_json::to_string_pretty(&config_json(&config, dtype)).expect("plain data");
     write_file(&out.join("config.json"), text.as_bytes())?;
-    copy_tokenizer(&parts.language, out)?;
+    copy_tokenizer(parts, out)?;
     Ok(config)
 }
 
@@ -273,11 +284,15 @@ fn fresh(tensor: &ExpectedTensor, config: &ModelConfig) -> Fill {
     }
 }
 
-fn copy_tokenizer(language: &Path, out: &Path) -> Result<(), Error> {
-    let path = language.join(TOKENIZER);
-    match std::fs::read(&path) {
+/// The tokenizer that was named, which must be there, or that beside the language model, which may not.
+fn copy_tokenizer(parts: &Parts, out: &Path) -> Result<(), Error> {
+    let beside = parts.language.join(TOKENIZER);
+    let path = parts.tokenizer.as_ref().unwrap_or(&beside);
+    match std::fs::read(path) {
         Ok(bytes) => write_file(&out.join(TOKENIZER), &bytes),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && parts.tokenizer.is_none() => {
+            Ok(())
+        }
         Err(source) => Err(Error::File { path: path.display().to_string(), source }),
     }
 }

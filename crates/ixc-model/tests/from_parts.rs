@@ -6,7 +6,7 @@ use candle_core::{Device, Tensor};
 use ixc_input::prepare::{Grid, Pixels};
 use ixc_model::{
     Family, ModelConfig, XComposer,
-    from_parts::{Parts, write},
+    from_parts::{self, Parts, write},
     stage::unobserved,
     tensors::{Part, TOWER, expected},
     vision::resize_positions,
@@ -96,12 +96,13 @@ impl Cut {
 
     fn parts(&self, side: u32, keep_positions: bool) -> Parts {
         let (tower, language) = (self.tower(), self.language());
-        Parts { tower, language, side, keep_positions, rank: 8, seed: 3 }
+        Parts { tower, language, tokenizer: None, side, keep_positions, rank: 8, seed: 3 }
     }
 
     fn make(&self, name: &str, parts: &Parts) -> (Checkpoint, ModelConfig) {
         let out = self.folder.path().join(name);
         let told = write(parts, &out, &mut on).unwrap();
+        assert_eq!(from_parts::config(parts).unwrap(), told);
         let checkpoint = Checkpoint::open(&out).unwrap();
         let config = ModelConfig::read(&out, &checkpoint).unwrap();
         assert_eq!(config, told, "what was written is read back");

@@ -6,7 +6,9 @@
 use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
-    commands::{bench, completions, init, inspect, list, man, pull, quantize, rm, run, trace},
+    commands::{
+        bench, completions, init, inspect, list, man, merge, pull, quantize, rm, run, trace,
+    },
     environment, exit,
     exit::Failure,
 };
@@ -44,6 +46,7 @@ pub(crate) enum Command {
     Rm(rm::RmArgs),
     Inspect(inspect::InspectArgs),
     Trace(trace::TraceArgs),
+    Merge(merge::MergeArgs),
     Quantize(quantize::QuantizeArgs),
     Bench(bench::BenchArgs),
     Init(init::InitArgs),
@@ -61,6 +64,7 @@ impl Command {
             Self::Rm(args) => rm::run(args),
             Self::Inspect(args) => inspect::run(args),
             Self::Trace(args) => trace::run(args),
+            Self::Merge(args) => merge::run(args),
             Self::Quantize(args) => quantize::run(args),
             Self::Bench(args) => bench::run(args),
             Self::Init(args) => init::run(args),
