@@ -77,7 +77,9 @@ pub enum Error {
         tensor: String,
     },
     /// LoRA was asked for on layers that the model does not have.
-    #[error("lora: no linear layer's name ends in {target:?}; names are such as wqkv, w1, q_proj, vision_proj.0, output")]
+    #[error(
+        "lora: no linear layer's name ends in {target:?}; names are such as wqkv, w1, q_proj, vision_proj.0, output"
+    )]
     NoTarget {
         /// What was asked for.
         target: String,

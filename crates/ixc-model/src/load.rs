@@ -66,7 +66,8 @@ impl<'a> Weights<'a> {
     pub fn parameters(&self) -> Result<Vec<Parameter>, Error> {
         let linears = self.linears.borrow();
         for target in self.plan.lora.iter().flat_map(|lora| &lora.targets) {
-            let lora = Lora { targets: vec![target.clone()], ..self.plan.lora.clone().expect("one") };
+            let lora =
+                Lora { targets: vec![target.clone()], ..self.plan.lora.clone().expect("one") };
             if !linears.iter().any(|linear| lora.targets(linear)) {
                 return Err(Error::NoTarget { target: target.clone() });
             }
@@ -117,12 +118,7 @@ impl<'a> Weights<'a> {
     }
 
     /// Remembers a weight that is trained.
-    fn trained(
-        &self,
-        name: String,
-        values: Vec<f32>,
-        shape: &[usize],
-    ) -> Result<Trained, Error> {
+    fn trained(&self, name: String, values: Vec<f32>, shape: &[usize]) -> Result<Trained, Error> {
         let trained = Trained::new(values, shape)?;
         self.trained.borrow_mut().push(Parameter::new(name, trained.clone()));
         Ok(trained)

@@ -147,9 +147,8 @@ impl XComposer {
         features: &[Tensor],
         observe: &mut Observer,
     ) -> Result<Spliced, Error> {
-        let feature = |rows: &Tensor| {
-            Ok(Feature { rows: 0..rows.dim(0)?, all: Value::plain(rows.clone()) })
-        };
+        let feature =
+            |rows: &Tensor| Ok(Feature { rows: 0..rows.dim(0)?, all: Value::plain(rows.clone()) });
         let features = features.iter().map(feature).collect::<Result<Vec<_>, Error>>()?;
         let Laid { rows, images, .. } = self.lay_out(&[(prompt, &features)], false)?;
         let embeddings = rows.into_tensor();
@@ -287,7 +286,8 @@ impl Eye {
         training: Option<&Training>,
         observe: &mut Observer,
     ) -> Result<(Vec<Feature>, usize), Error> {
-        let pixels = pictures.iter().map(|pixels| picture(pixels)).collect::<Result<Vec<_>, _>>()?;
+        let pixels =
+            pictures.iter().map(|pixels| picture(pixels)).collect::<Result<Vec<_>, _>>()?;
         let first = training.map_or(0, |training| training.done.views);
         let seen = self.tower.forward(&Tensor::stack(&pixels, 0)?, training, first, observe)?;
         let (views, patches, width) = seen.tensor().dims3()?; // (views, grid², C)

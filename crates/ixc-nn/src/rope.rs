@@ -136,7 +136,8 @@ impl RopeTables {
         let (cos, sin) = (table(&self.0.cos)?, table(&self.0.sin)?);
         let packed = rows.reshape((count, kv_heads, group + 2, width))?;
         let rotated = |first: usize, members: usize| -> Result<Tensor, Error> {
-            let x = packed.narrow(2, first, members)?.reshape((count, kv_heads * members, width))?;
+            let x =
+                packed.narrow(2, first, members)?.reshape((count, kv_heads * members, width))?;
             let (a, b) = (x.narrow(2, 0, half)?, x.narrow(2, half, half)?);
             let parts = [
                 (a.broadcast_mul(&cos)? - b.broadcast_mul(&sin)?)?,

@@ -91,7 +91,11 @@ fn what_does_not_fit_is_refused() {
     let weight = rows(1, 5).flatten_all().unwrap();
     assert!(RmsNorm { weight: weight.clone().into(), eps: 0.0 }.forward(&plain(&x)).is_err());
     let bias = rows(1, 6).flatten_all().unwrap();
-    assert!(LayerNorm { weight: bias.into(), bias: weight.into(), eps: 0.0 }.forward(&plain(&x)).is_err());
+    assert!(
+        LayerNorm { weight: bias.into(), bias: weight.into(), eps: 0.0 }
+            .forward(&plain(&x))
+            .is_err()
+    );
     let rope = Rope { width: 2, base: 1e4, positions_max: 100, dynamic_factor: None };
     assert!(rope.tables([(0, 4)]).split(&x, 1, 1).is_ok());
     assert!(rope.tables([(0, 3)]).split(&x, 1, 1).is_err());

@@ -4,3 +4,5 @@
 //! forward pass of inference → loss → step → checkpoint → merge. The same model and the same input as the
 //! engine's, and never the engine itself, so that training and inference cannot drift apart.
 //! Deliberately absent: sampling, the terminal, the network.
+
+pub mod step;

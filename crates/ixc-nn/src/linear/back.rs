@@ -54,8 +54,8 @@ impl Kept {
         inners: Vec<Vec<f32>>,
     ) -> Self {
         let trained = |weight: &Weight| weight.trained().is_some();
-        let multiplied = trained(layer.weight())
-            || layer.active(acting).any(|adapter| trained(&adapter.a));
+        let multiplied =
+            trained(layer.weight()) || layer.active(acting).any(|adapter| trained(&adapter.a));
         Self {
             layer: layer.clone(),
             acting: if x.is_recorded() { acting.clone() } else { Acting::default() },
@@ -79,7 +79,7 @@ impl Kept {
             return Ok(());
         };
         let (x, all) = (lend(x)?, 0..dy.count());
-        let x = Rows::new(x.numbers(), self.layer.weight().cols());
+        let x = Rows::new(&x, self.layer.weight().cols());
         let arithmetic = self.layer.arithmetic();
         weight.add(|sum| weight_gradient(dy, &x, &[all], arithmetic, sum))
     }
@@ -91,9 +91,8 @@ impl Kept {
         let mut lows = Vec::new();
         for adapter in self.layer.active(&self.acting).filter(needed) {
             let (b, acted) = (adapter.b.lend()?, adapter.rows(&self.acting, dy.count()));
-            let product = |dy: &Rows| {
-                input_gradient(&[Term { rows: dy, weight: b.weight() }], arithmetic)
-            };
+            let product =
+                |dy: &Rows| input_gradient(&[Term { rows: dy, weight: b.weight() }], arithmetic);
             let mut rows = product_of(&acted, dy, adapter.a.rows(), product);
             adapter.scale_rows(&mut rows, &acted);
             lows.push(Low { adapter, rows });
@@ -114,7 +113,7 @@ impl Kept {
             let (Some(a), Some(x)) = (adapter.a.trained(), &self.x) else { continue };
             let acted = adapter.rows(&self.acting, dy.count());
             let x = lend(x)?;
-            let (x, rows) = (Rows::new(x.numbers(), a.dims()[1]), Rows::new(rows, a.dims()[0]));
+            let (x, rows) = (Rows::new(&x, a.dims()[1]), Rows::new(rows, a.dims()[0]));
             match adapter.strike(&self.acting) {
                 None => a.add(|sum| weight_gradient(&rows, &x, acted.runs(), arithmetic, sum))?,
                 Some(strike) => {
@@ -172,7 +171,9 @@ fn summed(parts: &[(&Kept, Rows, Vec<Low>)]) -> Result<Vec<f32>, Error> {
     for (kept, dy, lows) in parts {
         let quiet = lows.iter().filter(|low| low.adapter.strike(&kept.acting).is_none());
         let these = std::iter::once(dy).chain(rows.by_ref().take(quiet.count()));
-        terms.extend(these.zip(lent.by_ref()).map(|(rows, lent)| Term { rows, weight: lent.weight() }));
+        terms.extend(
+            these.zip(lent.by_ref()).map(|(rows, lent)| Term { rows, weight: lent.weight() }),
+        );
     }
     Ok(input_gradient(&terms, parts[0].0.layer.arithmetic()))
 }

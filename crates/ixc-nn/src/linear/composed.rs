@@ -23,9 +23,8 @@ impl Linear {
         let (inputs, outputs) = (self.weight().cols(), self.weight().rows());
         let mut dims = x.tensor().dims().to_vec();
         let rows = compose([x], |[x]| Ok(x.reshape(((), inputs))?))?;
-        let mut y = compose([&rows, &weight], |[x, w]| {
-            Ok(x.matmul(&w.reshape((outputs, inputs))?.t()?)?)
-        })?;
+        let mut y =
+            compose([&rows, &weight], |[x, w]| Ok(x.matmul(&w.reshape((outputs, inputs))?.t()?)?))?;
         if let Some(bias) = &self.0.bias {
             y = compose([&y, &bias.value(x)], |[y, bias]| Ok(y.broadcast_add(&bias)?))?;
         }
