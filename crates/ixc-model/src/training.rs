@@ -4,7 +4,10 @@
 //! rows before a learned word go through the end of the last block and through the output layer.
 //! Deliberately absent: the step (clipping, the optimiser), the order of samples.
 
-use ixc_input::{prepare::Pixels, prompt::Prompt};
+use ixc_input::{
+    prepare::Pixels,
+    prompt::{Prompt, Segment},
+};
 use ixc_nn::{
     Error as NumbersError,
     graph::{Value, checkpoint},
@@ -26,6 +29,18 @@ pub struct Sample<'a> {
     pub prompt: &'a Prompt,
     /// The pictures, prepared.
     pub pictures: &'a [Pixels],
+}
+
+impl Sample<'_> {
+    /// How many words are learned from it. A prompt's first word is not: nothing stands before it.
+    pub fn words(&self) -> usize {
+        let learned = |segment: &Segment| match segment {
+            Segment::Text { ids, learned: true } => ids.len(),
+            _ => 0,
+        };
+        let all: usize = self.prompt.segments.iter().map(learned).sum();
+        all - usize::from(self.prompt.segments.first().is_some_and(|first| learned(first) > 0))
+    }
 }
 
 /// What a pass of training is told.
@@ -118,7 +133,7 @@ impl XComposer {
         let scale = scale.unwrap_or(1.0);
         let (sum, gradient) = cross_entropy(&rows, self.output(), &acting, &learned.ids, scale)?;
         if let Some(gradient) = gradient {
-            rows.backward(gradient)?;
+            rows.backward(&gradient)?;
         }
         Ok(Loss { sum, extent })
     }

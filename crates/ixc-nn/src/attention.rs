@@ -141,9 +141,8 @@ fn taken_back(
     let dy = dy.contiguous()?;
     let (of_q, of_k, of_v, of_dy) = (lend(q.0)?, lend(k.0)?, lend(v.0)?, lend(&dy)?);
     let lying = |numbers, (head, row)| HeadRows { numbers, head, row };
-    let dy = lying(of_dy.numbers(), (heads.width, heads.count() * heads.width));
-    let (q, k, v) =
-        (lying(of_q.numbers(), q.1), lying(of_k.numbers(), k.1), lying(of_v.numbers(), v.1));
+    let dy = lying(&*of_dy, (heads.width, heads.count() * heads.width));
+    let (q, k, v) = (lying(&*of_q, q.1), lying(&*of_k, k.1), lying(&*of_v, v.1));
     let zeros = |x: HeadRows| floats(x.numbers.len()); // every number is written
     let mut split = Split { q: zeros(q), k: zeros(k), v: zeros(v) };
     let gradients = Gradients { q: &mut split.q, k: &mut split.k, v: &mut split.v };

@@ -42,7 +42,7 @@ impl Embedding {
             Weight::Trained(table) => {
                 let table = lend(table.master())?;
                 for (&id, row) in ids.iter().zip(rows.chunks_exact_mut(width)) {
-                    row.copy_from_slice(&table.numbers()[id as usize * width..][..width]);
+                    row.copy_from_slice(&table[id as usize * width..][..width]);
                 }
             }
         }

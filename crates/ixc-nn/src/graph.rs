@@ -204,10 +204,18 @@ impl Value {
     ///
     /// # Errors
     /// When a step's numbers do not fit, or a step was taken back before.
-    pub fn backward(&self, gradient: impl Into<Gradient>) -> Result<Gradients, Error> {
+    pub fn backward(&self, gradient: &Tensor) -> Result<Gradients, Error> {
+        // Somebody else holds it: it is neither added to nor recycled.
+        let shared = Gradient::from(gradient.clone());
+        let _held = shared.clone();
+        self.back(shared)
+    }
+
+    /// As [`Value::backward`], with a gradient whose memory is used again.
+    pub(crate) fn back(&self, gradient: Gradient) -> Result<Gradients, Error> {
         let mut due = Due::default();
         let mut found = Gradients::default();
-        due.add(self.node.as_ref(), gradient.into())?;
+        due.add(self.node.as_ref(), gradient)?;
         while let Some((id, (node, gradient))) = due.0.pop_last() {
             let Origin::Made(step) = &node.origin else {
                 found.0.insert(id, gradient);
@@ -232,6 +240,7 @@ impl Value {
 pub struct Gradient(Arc<Tensor>);
 
 impl From<Tensor> for Gradient {
+    /// The tensor's memory must be nobody else's: it may be added to, and recycled.
     fn from(tensor: Tensor) -> Self {
         Self(Arc::new(tensor))
     }
@@ -319,7 +328,7 @@ pub fn checkpoint(
     let (kept, wanted) = (x.tensor.clone(), x.wants_gradient());
     Ok(Value::made(out.tensor, &[x], trained, move |gradient| {
         let x = if wanted { Value::input(kept) } else { Value::constant(kept) };
-        let mut found = forward(&x)?.backward(gradient)?;
+        let mut found = forward(&x)?.back(gradient)?;
         Ok(vec![found.take(&x)])
     }))
 }

@@ -25,5 +25,5 @@ pub mod weights;
 pub use error::Error;
 pub use half::{bf16, f16};
 pub use ixc_kernels::{
-    Arithmetic, Buffer, Matrix, Quant, cpu, measure, pool, quant, recycle::pass,
+    Arithmetic, Buffer, Matrix, Quant, adamw, cpu, measure, pool, quant, recycle::pass,
 };

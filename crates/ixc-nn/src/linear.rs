@@ -136,10 +136,14 @@ impl Linear {
     /// The inner rows of a gated feed-forward layer: silu(gate x) · up x, (n, inputs) → (n, outputs).
     ///
     /// # Errors
-    /// When shapes do not fit.
+    /// When shapes do not fit, or one of the two has a bias, which the kernel has no place for.
     pub fn gated(gate: &Self, up: &Self, x: &Value, acting: &Acting) -> Result<Value, Error> {
-        gate.check(x.tensor())?;
-        up.check(x.tensor())?;
+        for layer in [gate, up] {
+            layer.check(x.tensor())?;
+            if let Some(bias) = &layer.0.bias {
+                bail_shape("a gated layer's bias", &[], bias.dims())?;
+            }
+        }
         if !x.is_on_cpu() {
             return Self::composed_gated(gate, up, x, acting);
         }

@@ -55,7 +55,7 @@ pub fn cross_entropy(
         let (loss, slope) = score(logits.tensor().clone(), targets, scale)?;
         sum += loss;
         if x.is_recorded() {
-            gradients.extend(logits.backward(slope)?.take(&x));
+            gradients.extend(logits.back(slope.into())?.take(&x));
         }
     }
     let gradient = match gradients.len() {

@@ -14,13 +14,15 @@ use candle_core::{CpuStorage, InplaceOp1, InplaceOp2, Layout, Storage, Tensor, b
 use crate::Error;
 
 /// A tensor's numbers, lent.
-pub(crate) struct Lent<'a> {
+pub struct Lent<'a> {
     storage: Box<dyn Deref<Target = Storage> + 'a>,
     range: Range<usize>,
 }
 
-impl Lent<'_> {
-    pub(crate) fn numbers(&self) -> &[f32] {
+impl Deref for Lent<'_> {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
         match &**self.storage {
             Storage::Cpu(CpuStorage::F32(values)) => &values[self.range.clone()],
             _ => unreachable!("checked when it was lent"),

@@ -13,7 +13,7 @@ use crate::{
     Error,
     graph::{Gradient, Value},
     linear::bail_shape,
-    numbers::{self, change, change_by, lend, read},
+    numbers::{Lent, change, change_by, lend, read},
 };
 
 /// A trained weight. Clones are the same weight.
@@ -67,17 +67,27 @@ impl Trained {
         Ok(())
     }
 
-    /// Changes the master by the gradient so far, which is forgotten afterwards. Without one, as no step
-    /// back came by, nothing is changed. Returns whether it was.
+    /// Lends the master's numbers, which must not be changed meanwhile.
     ///
     /// # Errors
     /// None on the CPU.
-    pub fn update(&self, change: impl FnOnce(&mut [f32], &[f32])) -> Result<bool, Error> {
+    pub fn numbers(&self) -> Result<Lent<'_>, Error> {
+        lend(&self.0.master)
+    }
+
+    /// Changes the master by the gradient so far, zeros where no step back came by, which is forgotten
+    /// afterwards.
+    ///
+    /// # Errors
+    /// None on the CPU.
+    pub fn update(&self, change: impl FnOnce(&mut [f32], &[f32])) -> Result<(), Error> {
+        self.add(|_| ())?;
         let mut sum = self.sum();
-        let Some(gradient) = sum.tensor.as_ref().filter(|_| sum.begun) else { return Ok(false) };
-        change_by(self.0.master.clone(), gradient, "update", change)?;
+        if let Some(gradient) = &sum.tensor {
+            change_by(self.0.master.clone(), gradient, "update", change)?;
+        }
         sum.begun = false;
-        Ok(true)
+        Ok(())
     }
 
     /// Looks at the gradient so far; none where no step back came by since the last change.
@@ -198,25 +208,25 @@ impl Weight {
     ///
     /// # Errors
     /// When a trained one is not on the CPU.
-    pub(crate) fn lend(&self) -> Result<Lent<'_>, Error> {
+    pub(crate) fn lend(&self) -> Result<LentWeight<'_>, Error> {
         Ok(match self {
-            Self::Frozen(matrix) => Lent::Stored(matrix),
-            Self::Trained(trained) => Lent::Trained(lend(trained.master())?, self.cols()),
+            Self::Frozen(matrix) => LentWeight::Stored(matrix),
+            Self::Trained(trained) => LentWeight::Trained(trained.numbers()?, self.cols()),
         })
     }
 }
 
 /// A weight while kernels read it.
-pub(crate) enum Lent<'a> {
+pub(crate) enum LentWeight<'a> {
     Stored(&'a Matrix),
-    Trained(numbers::Lent<'a>, usize),
+    Trained(Lent<'a>, usize),
 }
 
-impl Lent<'_> {
+impl LentWeight<'_> {
     pub(crate) fn weight(&self) -> ixc_kernels::Weight<'_> {
         match self {
             Self::Stored(matrix) => (*matrix).into(),
-            Self::Trained(lent, cols) => ixc_kernels::Weight::trained(lent.numbers(), *cols),
+            Self::Trained(lent, cols) => ixc_kernels::Weight::trained(lent, *cols),
         }
     }
 }
@@ -268,9 +278,9 @@ impl Small {
     ) -> Result<(), Error> {
         let numbers = lend(self.tensor())?;
         match self.trained() {
-            Some(trained) => trained.add(|gradient| add(numbers.numbers(), Some(gradient))),
+            Some(trained) => trained.add(|gradient| add(&numbers, Some(gradient))),
             None => {
-                add(numbers.numbers(), None);
+                add(&numbers, None);
                 Ok(())
             }
         }

@@ -12,6 +12,7 @@ pub mod log;
 pub mod recipe;
 pub mod result;
 pub mod schedule;
+pub mod step;
 pub mod trainable;
 
 pub use error::Error;

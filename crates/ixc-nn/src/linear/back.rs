@@ -79,7 +79,7 @@ impl Kept {
             return Ok(());
         };
         let (x, all) = (lend(x)?, 0..dy.count());
-        let x = Rows::new(x.numbers(), self.layer.weight().cols());
+        let x = Rows::new(&x, self.layer.weight().cols());
         let arithmetic = self.layer.arithmetic();
         weight.add(|sum| weight_gradient(dy, &x, &[all], arithmetic, sum))
     }
@@ -113,7 +113,7 @@ impl Kept {
             let (Some(a), Some(x)) = (adapter.a.trained(), &self.x) else { continue };
             let acted = adapter.rows(&self.acting, dy.count());
             let x = lend(x)?;
-            let (x, rows) = (Rows::new(x.numbers(), a.dims()[1]), Rows::new(rows, a.dims()[0]));
+            let (x, rows) = (Rows::new(&x, a.dims()[1]), Rows::new(rows, a.dims()[0]));
             match adapter.strike(&self.acting) {
                 None => a.add(|sum| weight_gradient(&rows, &x, acted.runs(), arithmetic, sum))?,
                 Some(strike) => {
