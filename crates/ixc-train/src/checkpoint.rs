@@ -23,7 +23,7 @@ use ixc_nn::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, recipe::Recipe, trainable::Trainable};
+use crate::{Error, data, recipe::Recipe, trainable::Trainable};
 
 pub use folder::{Claim, prune};
 
@@ -40,24 +40,56 @@ const MOMENTS: [&str; 2] = ["exp_avg", "exp_avg_sq"];
 const FORMAT: u32 = 1;
 
 /// Where a run is.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Position {
-    /// Optimiser steps that are done.
+    /// Steps that are done. Where dropout strikes depends on the recipe's seed and such numbers alone, so there
+    /// is no other random state.
     pub step: u64,
+    /// Steps among them that changed weights, which the optimiser counts.
+    pub updates: u64,
     /// Samples that were learned from.
     pub samples: u64,
     /// Positions that were read.
     pub tokens: u64,
-    /// Where the data is, in its own form.
-    pub data: serde_json::Value,
-    /// Where the random numbers are, in their own form.
-    pub random: serde_json::Value,
+    /// Where the stream of samples goes on.
+    pub data: data::Position,
+    /// Which samples these are.
+    pub dataset: data::Identity,
+    /// What the next line of the log will be the mean of.
+    pub window: Window,
     /// Bytes of the log that belong to these steps.
     pub log_bytes: u64,
     /// The best evaluation.
     pub best: Option<Best>,
     /// Evaluations since it.
     pub evaluations_since_best: u64,
+}
+
+impl Position {
+    /// The beginning of a run on this data.
+    pub fn new(dataset: data::Identity) -> Self {
+        Self {
+            step: 0,
+            updates: 0,
+            samples: 0,
+            tokens: 0,
+            data: data::Position::default(),
+            dataset,
+            window: Window::default(),
+            log_bytes: 0,
+            best: None,
+            evaluations_since_best: 0,
+        }
+    }
+}
+
+/// Losses since the last line of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Window {
+    /// Their sum over learned positions.
+    pub loss: f64,
+    /// How many positions those are.
+    pub words: u64,
 }
 
 /// An evaluation.
@@ -209,7 +241,23 @@ pub fn resume(out: &Path) -> Result<Resumed, Error> {
     }
 }
 
+/// Whether a run's folder holds any checkpoint, whole or not.
+///
+/// # Errors
+/// When it cannot be listed.
+pub fn any(out: &Path) -> Result<bool, Error> {
+    Ok(!folder::newest_first(out)?.is_empty())
+}
+
 impl Saved {
+    /// Opens the checkpoint behind a step.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn of_step(out: &Path, step: u64) -> Result<Self, Error> {
+        Self::open(&folder::path(out, step))
+    }
+
     /// Opens one checkpoint and checks every byte of it.
     ///
     /// # Errors

@@ -9,6 +9,8 @@ use std::{
 
 use thiserror::Error;
 
+use crate::data;
+
 /// A mistake of a recipe or a file, or the system's refusal.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -45,12 +47,15 @@ pub enum Error {
         /// Expected and found.
         problem: String,
     },
-    /// The parts of a model that do not make one.
-    #[error("{}: {problem}", path.display())]
-    Parts {
-        /// The part's folder.
-        path: PathBuf,
-        /// Expected, found, and what to do.
+    /// The data.
+    #[error(transparent)]
+    Data(#[from] data::Error),
+    /// Training that leads nowhere.
+    #[error("step {step}: {problem}")]
+    Diverged {
+        /// Which step.
+        step: u64,
+        /// What was found, and what to do.
         problem: String,
     },
     /// The caller broke off.

@@ -11,6 +11,7 @@ pub mod error;
 pub mod log;
 pub mod recipe;
 pub mod result;
+pub mod run;
 pub mod schedule;
 pub mod step;
 pub mod trainable;

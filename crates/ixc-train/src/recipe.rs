@@ -148,6 +148,21 @@ pub struct Recipe {
     pub logging_steps: u64,
 }
 
+/// Keys on which no number depends that a run computes: where things are (data is known by its digest), when
+/// they are told or kept, and how the same numbers are computed.
+const NOT_DECISIVE: &[&str] = &[
+    "data",
+    "out",
+    "gradient_checkpointing",
+    "threads",
+    "save_steps",
+    "save_total_limit",
+    "eval_data",
+    "eval_steps",
+    "early_stopping_patience",
+    "logging_steps",
+];
+
 impl Kind {
     /// Every kind, in the order of the paper, then of users.
     pub const ALL: [Self; 5] = [Self::Pretrain, Self::Sft, Self::Full, Self::Lora, Self::Plora];
@@ -284,6 +299,20 @@ impl Recipe {
             }
         }
         lines
+    }
+
+    /// Where this recipe would compute other numbers than another one: the key, and both values.
+    pub fn differences(&self, other: &Self) -> Vec<(&'static str, String, String)> {
+        let (ours, theirs) = (self.table(), other.table());
+        let value = |table: &Table, key: &str| {
+            table.get(key).map_or_else(|| "nothing".to_owned(), Value::to_string)
+        };
+        let decides = |key: &&Key| !NOT_DECISIVE.contains(&key.name);
+        KEYS.iter()
+            .filter(decides)
+            .map(|key| (key.name, value(&ours, key.name), value(&theirs, key.name)))
+            .filter(|(_, ours, theirs)| ours != theirs)
+            .collect()
     }
 
     /// Optimiser steps of the whole run, for so many samples an epoch; the last one may be of fewer samples.

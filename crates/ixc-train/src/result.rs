@@ -81,6 +81,19 @@ pub fn check(parameters: &[Trainable], base: Base) -> Result<Form, Error> {
     Ok(form)
 }
 
+/// The name of a result's first file in a run's folder, where there is one.
+///
+/// # Errors
+/// When the folder cannot be listed.
+pub fn found(out: &Path) -> Result<Option<String>, Error> {
+    let mut names: Vec<String> = Vec::new();
+    for entry in fs::read_dir(out).map_err(Error::io("list", out))? {
+        names.extend(entry.map_err(Error::io("list", out))?.file_name().to_str().map(String::from));
+    }
+    names.sort();
+    Ok(names.into_iter().find(|name| name.ends_with(".safetensors")))
+}
+
 /// Writes what was trained into the run's folder.
 ///
 /// # Errors

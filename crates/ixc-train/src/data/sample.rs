@@ -41,7 +41,7 @@ pub struct Sample {
     /// Text ids, learned or not, and image slots.
     pub prompt: Prompt,
     /// What the slots refer to by index.
-    pub pixels: Vec<Arc<Pixels>>,
+    pub pixels: Vec<Pixels>,
     /// The positions that each of them takes.
     pub image_tokens: Vec<usize>,
     /// What each of them is called: its path, or that it stood in the sample.
@@ -136,7 +136,7 @@ impl Preparation {
         &self,
         prompt: &Prompt,
         images: &[ImageFile],
-    ) -> Result<(Vec<Arc<Pixels>>, Vec<usize>), Fault> {
+    ) -> Result<(Vec<Pixels>, Vec<usize>), Fault> {
         let too_long = |positions: usize, all| {
             let context = self.context;
             (positions > context).then_some(Fault::TooLong { positions, all, context })
@@ -170,7 +170,7 @@ impl Preparation {
                 return Err(fault);
             }
             tokens.push(takes);
-            pixels.push(Arc::new(prepare(&picture, geometry).map_err(unfit)?));
+            pixels.push(prepare(&picture, geometry).map_err(unfit)?);
         }
         Ok((pixels, tokens))
     }
