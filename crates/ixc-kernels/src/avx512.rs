@@ -88,3 +88,32 @@ pub(crate) fn load(numbers: &[f32]) -> __m512 {
 pub(crate) fn mask(count: usize) -> __mmask16 {
     if count >= 16 { !0 } else { (1 << count) - 1 }
 }
+
+/// At most 32 numbers, with 0 behind them.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(crate) fn halves(numbers: &[f32]) -> [__m512; 2] {
+    let (low, high) = numbers.split_at(numbers.len().min(16));
+    [load(low), load(high)]
+}
+
+/// A bit for each of the first `count` numbers of a vector of 16 bits each.
+#[inline]
+pub(crate) fn mask32(count: usize) -> __mmask32 {
+    if count >= 32 { !0 } else { (1 << count) - 1 }
+}
+
+/// Rounds to bfloat16, to nearest even; what is too small for a normal number becomes 0.
+///
+/// # Safety
+/// The processor has the instructions.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+pub(crate) unsafe fn round(values: &[f32], out: &mut [u16]) {
+    assert_eq!(values.len(), out.len());
+    for (values, out) in values.chunks(32).zip(out.chunks_mut(32)) {
+        let [low, high] = halves(values);
+        let (numbers, mask) = (narrow(low, high), mask32(out.len()));
+        // SAFETY: what the mask leaves out is not written.
+        unsafe { _mm512_mask_storeu_epi16(out.as_mut_ptr().cast(), mask, numbers) };
+    }
+}

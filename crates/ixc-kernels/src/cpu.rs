@@ -12,8 +12,12 @@ pub enum Path {
     Portable,
     /// Arm's 128-bit vectors.
     Neon,
+    /// As above, with 8-bit dot products.
+    NeonDotprod,
     /// x86 with 256-bit vectors: AVX2, FMA and F16C.
     Avx2,
+    /// As above, with 8-bit dot products: AVX-VNNI.
+    AvxVnni,
     /// x86 with 512-bit vectors and 8-bit dot products: AVX-512 F, BW, DQ, VL, VBMI and VNNI.
     Avx512,
     /// As above, with bfloat16 dot products.
@@ -21,7 +25,15 @@ pub enum Path {
 }
 
 /// All paths, narrowest first.
-const ALL: [Path; 5] = [Path::Portable, Path::Neon, Path::Avx2, Path::Avx512, Path::Avx512Bf16];
+const ALL: [Path; 7] = [
+    Path::Portable,
+    Path::Neon,
+    Path::NeonDotprod,
+    Path::Avx2,
+    Path::AvxVnni,
+    Path::Avx512,
+    Path::Avx512Bf16,
+];
 
 impl Path {
     /// Whether this processor can take the path.
@@ -30,12 +42,18 @@ impl Path {
             Self::Portable => true,
             #[cfg(target_arch = "aarch64")]
             Self::Neon => std::arch::is_aarch64_feature_detected!("neon"),
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonDotprod => {
+                Self::Neon.is_available() && std::arch::is_aarch64_feature_detected!("dotprod")
+            }
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => {
                 is_x86_feature_detected!("avx2")
                     && is_x86_feature_detected!("fma")
                     && is_x86_feature_detected!("f16c")
             }
+            #[cfg(target_arch = "x86_64")]
+            Self::AvxVnni => Self::Avx2.is_available() && is_x86_feature_detected!("avxvnni"),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => {
                 Self::Avx2.is_available()
@@ -60,28 +78,50 @@ impl Path {
         ALL.into_iter().filter(|path| path.is_available())
     }
 
+    /// Whether the path is faster than the narrower ones. Intel's processors carry out one bfloat16 dot
+    /// product of a vector in the time of four float32 products of one, which multiply twice as many
+    /// numbers (86 against 176 Gop/s a thread, measured on Sapphire Rapids); AMD's take half of that.
+    fn pays(self) -> bool {
+        self != Self::Avx512Bf16 || !is_intel()
+    }
+
     /// Its name in reports and flags.
     pub fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
             Self::Neon => "neon",
+            Self::NeonDotprod => "neondotprod",
             Self::Avx2 => "avx2",
+            Self::AvxVnni => "avxvnni",
             Self::Avx512 => "avx512",
             Self::Avx512Bf16 => "avx512bf16",
         }
     }
 }
 
+/// Whether the processor is Intel's.
+fn is_intel() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let vendor = std::arch::x86_64::__cpuid(0);
+        let name = [vendor.ebx, vendor.edx, vendor.ecx].map(u32::to_le_bytes);
+        name.as_flattened() == b"GenuineIntel"
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
 /// One more than the chosen path's number; 0 before the first question.
 static CHOSEN: AtomicU8 = AtomicU8::new(0);
 
-/// The widest path that this processor has and [`limit`] allows.
+/// The fastest path that this processor has, or the widest that [`limit`] allows.
 pub fn path() -> Path {
     match CHOSEN.load(Ordering::Relaxed) {
         0 => {
-            let widest = Path::available().last().unwrap_or(Path::Portable);
-            CHOSEN.store(widest as u8 + 1, Ordering::Relaxed);
-            widest
+            let fastest = Path::available().filter(|path| path.pays()).last();
+            let fastest = fastest.unwrap_or(Path::Portable);
+            CHOSEN.store(fastest as u8 + 1, Ordering::Relaxed);
+            fastest
         }
         chosen => ALL[usize::from(chosen) - 1],
     }

@@ -17,6 +17,7 @@ pub mod buffer;
 pub mod cpu;
 pub mod dropout;
 pub mod elementwise;
+pub mod gptq;
 pub mod heads;
 pub mod loss;
 pub mod map;
@@ -24,6 +25,8 @@ mod math;
 pub mod matmul;
 pub mod matrix;
 pub mod measure;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 pub mod norm;
 pub mod pool;
 pub mod product;
@@ -36,9 +39,10 @@ mod weight;
 
 pub use arithmetic::Arithmetic;
 pub use buffer::Buffer;
+pub use gptq::Gptq;
 pub use map::MappedFile;
 
 pub use matmul::matmul;
-pub use matrix::{Gptq, Matrix};
+pub use matrix::Matrix;
 pub use quant::Quant;
 pub use weight::Weight;

@@ -8,7 +8,10 @@ use std::ops::Range;
 
 use half::{bf16, f16, slice::HalfFloatSliceExt};
 
-use crate::{Buffer, Quant};
+use crate::{
+    Buffer, Quant,
+    gptq::{Gptq, Words},
+};
 
 /// A matrix of `rows` × `cols` numbers.
 #[derive(Clone, Debug)]
@@ -23,23 +26,9 @@ enum Storage {
     F32(Buffer),
     Bf16(Buffer),
     F16(Buffer),
-    Gptq(Gptq),
+    Gptq(Words),
     /// Rows of whole blocks, one behind the other.
     Blocks(Quant, Buffer),
-}
-
-/// GPTQ's 4-bit storage: eight values in an int32 along the inputs, a scale and a zero point for
-/// each group of inputs and output. Value = (nibble − (stored zero + 1)) · scale.
-#[derive(Clone, Debug)]
-pub struct Gptq {
-    /// int32, (cols / 8, rows): nibble i of a word is input 8·row + i.
-    pub qweight: Buffer,
-    /// int32, (groups, rows / 8): nibble i of a word is the zero point of output 8·column + i, less one.
-    pub qzeros: Buffer,
-    /// f16, (groups, rows).
-    pub scales: Buffer,
-    /// The group of each input, (cols).
-    pub groups: Vec<u32>,
 }
 
 impl Matrix {
@@ -64,15 +53,10 @@ impl Matrix {
         Self { rows, cols, storage: Storage::F16(buffer) }
     }
 
-    /// A matrix in GPTQ's 4-bit storage.
+    /// A matrix in GPTQ's 4-bit storage. Copied, in another order, where a word's inputs are of several groups.
     pub fn gptq(rows: usize, cols: usize, gptq: Gptq) -> Self {
-        assert!(cols.is_multiple_of(8) && rows.is_multiple_of(8));
         assert_eq!(gptq.groups.len(), cols);
-        let groups = gptq.groups.iter().max().map_or(0, |&last| last as usize + 1);
-        assert_eq!(gptq.qweight.numbers::<u32>().len(), cols / 8 * rows);
-        assert!(gptq.qzeros.numbers::<u32>().len() >= groups * (rows / 8));
-        assert!(gptq.scales.numbers::<u16>().len() >= groups * rows);
-        Self { rows, cols, storage: Storage::Gptq(gptq) }
+        Self { rows, cols, storage: Storage::Gptq(Words::new(rows, gptq)) }
     }
 
     /// A matrix in quantised blocks; `cols` is a whole number of them.
@@ -109,9 +93,18 @@ impl Matrix {
             | Storage::Bf16(buffer)
             | Storage::F16(buffer)
             | Storage::Blocks(_, buffer) => buffer.bytes().len(),
-            Storage::Gptq(gptq) => {
-                gptq.qweight.bytes().len() + gptq.qzeros.bytes().len() + gptq.scales.bytes().len()
-            }
+            Storage::Gptq(words) => words.bytes(),
+        }
+    }
+
+    /// Whether the numbers live in mapped files alone rather than in memory of our own.
+    pub fn is_mapped(&self) -> bool {
+        match &self.storage {
+            Storage::F32(buffer)
+            | Storage::Bf16(buffer)
+            | Storage::F16(buffer)
+            | Storage::Blocks(_, buffer) => buffer.is_mapped(),
+            Storage::Gptq(words) => words.is_mapped(),
         }
     }
 
@@ -149,6 +142,14 @@ impl Matrix {
         }
     }
 
+    /// The words of 4-bit numbers, when that is how they are stored.
+    pub(crate) fn as_words(&self) -> Option<&Words> {
+        match &self.storage {
+            Storage::Gptq(words) => Some(words),
+            _ => None,
+        }
+    }
+
     /// Writes some inputs of one output as float32 into `out`, (inputs.len()). Exact.
     ///
     /// # Panics
@@ -157,7 +158,7 @@ impl Matrix {
     pub(crate) fn widen_part(&self, output: usize, inputs: Range<usize>, out: &mut [f32]) {
         assert!(output < self.rows && inputs.end <= self.cols && out.len() == inputs.len());
         match &self.storage {
-            Storage::Gptq(gptq) => gptq.widen_part(self.rows, output, inputs, out),
+            Storage::Gptq(words) => words.widen_part(output, inputs, out),
             Storage::Blocks(quant, buffer) => {
                 let row_bytes = quant.row_bytes(self.cols);
                 let row = &buffer.bytes()[output * row_bytes..][..row_bytes];
@@ -174,14 +175,14 @@ impl Matrix {
     ///
     /// # Panics
     /// When the rows are not the matrix's or `out` has another size.
-    #[inline(always)] // so that the caller's run-time SIMD dispatch reaches the loops
+    #[inline(always)] // as above
     pub fn widen(&self, rows: Range<usize>, out: &mut [f32]) {
         assert!(rows.end <= self.rows);
         assert_eq!(out.len(), rows.len() * self.cols);
         match &self.storage {
-            Storage::Gptq(gptq) => {
+            Storage::Gptq(words) => {
                 for (output, out) in rows.zip(out.chunks_exact_mut(self.cols)) {
-                    gptq.widen_part(self.rows, output, 0..self.cols, out);
+                    words.widen_part(output, 0..self.cols, out);
                 }
             }
             Storage::Blocks(quant, buffer) => {
@@ -209,22 +210,6 @@ impl Matrix {
                 values.convert_to_f32_slice(out);
             }
             Storage::Gptq(_) | Storage::Blocks(..) => unreachable!("quantised"),
-        }
-    }
-}
-
-impl Gptq {
-    /// `(nibble − (zero + 1)) · scale` for some inputs of one output.
-    fn widen_part(&self, rows: usize, output: usize, inputs: Range<usize>, out: &mut [f32]) {
-        let qweight = self.qweight.numbers::<u32>();
-        let qzeros = self.qzeros.numbers::<u32>();
-        let scales: &[f16] = bytemuck::cast_slice(self.scales.numbers::<u16>());
-        let nibble = |word: u32, index: usize| (word >> (4 * (index % 8))) & 15;
-        for (input, out) in inputs.zip(out) {
-            let group = self.groups[input] as usize;
-            let value = nibble(qweight[input / 8 * rows + output], input) as i32;
-            let zero = nibble(qzeros[group * (rows / 8) + output / 8], output) as i32 + 1;
-            *out = (value - zero) as f32 * scales[group * rows + output].to_f32();
         }
     }
 }

@@ -15,12 +15,12 @@ pub(crate) fn vectorize<O: WithSimd>(path: Path, op: O) -> O::Output {
             None => Simd::vectorize(Scalar::new(), op),
         },
         #[cfg(target_arch = "x86_64")]
-        Path::Avx2 => match pulp::x86::V3::try_new() {
+        Path::Avx2 | Path::AvxVnni => match pulp::x86::V3::try_new() {
             Some(simd) => Simd::vectorize(simd, op),
             None => Simd::vectorize(Scalar::new(), op),
         },
         #[cfg(target_arch = "aarch64")]
-        Path::Neon => match pulp::aarch64::Neon::try_new() {
+        Path::Neon | Path::NeonDotprod => match pulp::aarch64::Neon::try_new() {
             Some(simd) => Simd::vectorize(simd, op),
             None => Simd::vectorize(Scalar::new(), op),
         },

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::{Matrix, Quant};
+use crate::{Matrix, Quant, gptq::Words};
 
 /// A weight of `rows` outputs and `cols` inputs.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +73,14 @@ impl<'a> Weight<'a> {
     pub(crate) fn as_blocks(self) -> Option<(Quant, &'a [u8])> {
         match self {
             Self::Stored(matrix) => matrix.as_blocks(),
+            Self::Trained { .. } => None,
+        }
+    }
+
+    /// GPTQ's words, where they are.
+    pub(crate) fn as_words(self) -> Option<&'a Words> {
+        match self {
+            Self::Stored(matrix) => matrix.as_words(),
             Self::Trained { .. } => None,
         }
     }

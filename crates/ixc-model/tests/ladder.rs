@@ -8,8 +8,8 @@ mod golden;
 use std::path::PathBuf;
 
 use candle_core::{Device, Tensor};
-use golden::{load, pixels, prompt, see};
-use ixc_goldens::{Expected, assert_close, folders, json, tensors, weight_files};
+use golden::{load, load_in, pixels, prompt, see};
+use ixc_goldens::{Expected, assert_close, deviation, folders, json, tensors, weight_files};
 use ixc_input::{prepare::Geometry, prompt::Prompt};
 use ixc_model::{
     Stage, XComposer,
@@ -158,6 +158,26 @@ fn gptq_logits() {
                 }
             });
         }
+    }
+}
+
+/// Logits of 8-bit products over the stored 4 bits: what those lose, of the tensor's maximum.
+const FAST_TOLERANCE: f64 = 2e-2;
+
+#[test]
+fn gptq_logits_in_fast_arithmetic() {
+    for (folder, forms) in models("tiny-gptq") {
+        let expected = tensors(&folder.join("expected.safetensors"));
+        let model = load_in(&forms[0], Arithmetic::Fast);
+        let features = see(&model, &expected["pixel_values"]);
+        let prompt = prompt(&expected["input_ids"].i64(), features[0].dim(0).unwrap());
+        check_run(&model, &prompt, &features, |stage, value| {
+            if stage == Stage::Logits {
+                let off = deviation(&values(value), &expected["logits"]);
+                println!("{}: fast logits deviate by {off:.2e}", folder.display());
+                assert!(off > 0.0 && off < FAST_TOLERANCE, "{}: {off:.2e}", folder.display());
+            }
+        });
     }
 }
 

@@ -132,6 +132,7 @@ impl Part<'_> {
     /// Scores of a tile, `step` from one lane to the next.
     fn dots(&self, keys: Stored, next: Option<Stored>, out: &mut [f32], step: usize) {
         let (q, stride) = (self.q, self.call.stride());
+        let _ = next; // not every path asks ahead
         match (self.call.path, keys) {
             #[cfg(target_arch = "x86_64")]
             (Path::Avx512 | Path::Avx512Bf16, _) => {
@@ -154,6 +155,7 @@ impl Part<'_> {
         out: &mut [f32],
     ) {
         let stride = self.call.stride();
+        let _ = next; // as above
         match (self.call.path, values) {
             #[cfg(target_arch = "x86_64")]
             (Path::Avx512 | Path::Avx512Bf16, _) => {

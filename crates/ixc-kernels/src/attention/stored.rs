@@ -162,7 +162,7 @@ fn widen_f16(path: Path, from: &[f16], to: &mut [f32]) {
         Path::Avx512 | Path::Avx512Bf16 => unsafe { x86::widen_512(from, to) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        Path::Avx2 => unsafe { x86::widen_256(from, to) },
+        Path::Avx2 | Path::AvxVnni => unsafe { x86::widen_256(from, to) },
         _ => from.iter().zip(to).for_each(|(from, to)| *to = from.to_f32()),
     }
 }
@@ -173,7 +173,9 @@ fn narrow_f16(path: Path, from: &[f32], to: &mut [f16]) {
     match path {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the path is available: whoever chose it has asked.
-        Path::Avx2 | Path::Avx512 | Path::Avx512Bf16 => unsafe { x86::narrow_256(from, to) },
+        Path::Avx2 | Path::AvxVnni | Path::Avx512 | Path::Avx512Bf16 => unsafe {
+            x86::narrow_256(from, to)
+        },
         _ => from.iter().zip(to).for_each(|(from, to)| *to = narrow_one(*from)),
     }
 }

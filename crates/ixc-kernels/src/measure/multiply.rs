@@ -31,16 +31,32 @@ pub(super) fn work(numbers: Numbers, path: Path) -> Work {
                 // SAFETY: as said above.
                 return |rounds| unsafe { x86::f32_avx512(rounds) };
             }
+            (Numbers::Int8, Path::AvxVnni) => {
+                // SAFETY: as said above.
+                return |rounds| unsafe { x86::int8_avx_vnni(rounds) };
+            }
             (Numbers::Int8, Path::Avx2) => {
                 // SAFETY: as said above.
                 return |rounds| unsafe { x86::int8_avx2(rounds) };
             }
-            (_, Path::Avx2) => {
+            (_, Path::Avx2 | Path::AvxVnni) => {
                 // SAFETY: as said above.
                 return |rounds| unsafe { x86::f32_avx2(rounds) };
             }
             _ => {}
         }
+    }
+    #[cfg(target_arch = "aarch64")]
+    match (numbers, path) {
+        (Numbers::Int8, Path::NeonDotprod) => {
+            // SAFETY: the caller's path is one that this processor has.
+            return |rounds| unsafe { neon::int8_dotprod(rounds) };
+        }
+        (Numbers::Int8, Path::Neon) => {
+            // SAFETY: as above.
+            return |rounds| unsafe { neon::int8(rounds) };
+        }
+        _ => {}
     }
     let _ = path;
     match numbers {
@@ -151,6 +167,20 @@ mod x86 {
         lanes.iter().map(|&lane| f64::from(lane)).sum()
     }
 
+    #[target_feature(enable = "avx2,avxvnni")]
+    pub(super) fn int8_avx_vnni(rounds: u64) -> f64 {
+        let (a, b) = (black_box(_mm256_set1_epi8(1)), black_box(_mm256_set1_epi8(1)));
+        let mut sums = [_mm256_setzero_si256(); NARROW];
+        for _ in 0..rounds {
+            for sum in &mut sums {
+                *sum = _mm256_dpbusd_avx_epi32(*sum, a, b);
+            }
+        }
+        // SAFETY: registers are their lanes, and every lane is a number.
+        let lanes: [i32; 8 * NARROW] = unsafe { transmute(sums) };
+        lanes.iter().map(|&lane| f64::from(lane)).sum()
+    }
+
     #[target_feature(enable = "avx2,fma")]
     pub(super) fn f32_avx2(rounds: u64) -> f64 {
         let (a, b) = (black_box(_mm256_set1_ps(1.0)), black_box(_mm256_set1_ps(1.0)));
@@ -166,6 +196,51 @@ mod x86 {
     }
 }
 
+#[cfg(target_arch = "aarch64")]
+mod neon {
+    use std::{
+        arch::{aarch64::*, asm},
+        hint::black_box,
+        mem::transmute,
+    };
+
+    use crate::neon::sdot;
+
+    /// Accumulators: 32 registers less two factors and some room.
+    const SUMS: usize = 24;
+
+    #[target_feature(enable = "neon,dotprod")]
+    pub(super) fn int8_dotprod(rounds: u64) -> f64 {
+        let (a, b) = (black_box(vdupq_n_s8(1)), black_box(vdupq_n_s8(1)));
+        let mut sums = [vdupq_n_s32(0); SUMS];
+        for _ in 0..rounds {
+            for sum in &mut sums {
+                *sum = sdot(*sum, a, b);
+            }
+        }
+        // SAFETY: registers are their lanes, and every lane is a number.
+        let lanes: [i32; 4 * SUMS] = unsafe { transmute(sums) };
+        lanes.iter().map(|&lane| f64::from(lane)).sum()
+    }
+
+    #[target_feature(enable = "neon")]
+    pub(super) fn int8(rounds: u64) -> f64 {
+        let (mut a, b) = (black_box(vdupq_n_s8(1)), black_box(vdupq_n_s8(1)));
+        let mut sums = [vdupq_n_s32(0); SUMS];
+        for _ in 0..rounds {
+            for sum in &mut sums {
+                // SAFETY: no instruction; it only hides that `a` stays the same.
+                unsafe { asm!("/* {0:v} */", inout(vreg) a, options(pure, nomem, nostack)) };
+                let pairs = vmull_s8(vget_low_s8(a), vget_low_s8(b));
+                *sum = vpadalq_s16(*sum, vmlal_high_s8(pairs, a, b));
+            }
+        }
+        // SAFETY: registers are their lanes, and every lane is a number.
+        let lanes: [i32; 4 * SUMS] = unsafe { transmute(sums) };
+        lanes.iter().map(|&lane| f64::from(lane)).sum()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,9 +248,10 @@ mod tests {
     /// Products of one round.
     fn expected(numbers: Numbers, path: Path) -> f64 {
         match (numbers, path) {
-            (_, Path::Portable | Path::Neon) => 32.0,
-            (Numbers::Int8, Path::Avx2) => 12.0 * 32.0,
-            (_, Path::Avx2) => 12.0 * 8.0,
+            (Numbers::Int8, Path::Neon | Path::NeonDotprod) => 24.0 * 16.0,
+            (_, Path::Portable | Path::Neon | Path::NeonDotprod) => 32.0,
+            (Numbers::Int8, Path::Avx2 | Path::AvxVnni) => 12.0 * 32.0,
+            (_, Path::Avx2 | Path::AvxVnni) => 12.0 * 8.0,
             (Numbers::Int8, _) => 24.0 * 64.0,
             (Numbers::Bf16, Path::Avx512Bf16) => 24.0 * 32.0,
             (Numbers::F32 | Numbers::Bf16, _) => 24.0 * 16.0,

@@ -1,24 +1,34 @@
 //! The gradients of a product: of its rows, and of its weight.
 //!
-//! A frozen weight costs the first alone. Fast arithmetic multiplies in bfloat16, quantised weights too: a
-//! gradient's rows differ too much in size for 8-bit integers. Deliberately absent: biases ([`crate::reduce`]), who is trained.
+//! A frozen weight costs the first alone. Fast arithmetic multiplies in bfloat16 or float32, whichever the
+//! processor is faster at, quantised weights too. Deliberately absent: biases ([`crate::reduce`]), who is trained.
 
 use std::ops::Range;
 
 use super::{
-    Finish, Pass, Term, has_bf16,
+    Term,
+    driver::{Finish, Pass, tiled},
     packed::Packed,
     panel::Right,
     rows::Rows,
-    tile::{Lane, PANEL},
-    tiled,
+    tile::{self, Lane, PANEL},
 };
 use crate::{
     Weight,
     arithmetic::Arithmetic,
+    cpu::{self, Path},
     matmul::{matmul_back_into, matmul_outer_into},
     recycle::floats,
 };
+
+/// In which lane gradients are multiplied; none where the library's product does it.
+fn lane(path: Path, arithmetic: Arithmetic) -> Option<Lane> {
+    match (arithmetic, path) {
+        (Arithmetic::Exact, _) => None,
+        (Arithmetic::Fast, Path::Avx512Bf16) => Some(Lane::Bf16),
+        (Arithmetic::Fast, _) => tile::has_f32(path).then_some(Lane::F32),
+    }
+}
 
 /// `Σ rows · weight`, (m, k): the gradient of what several layers read. The rows of each term are gradients of
 /// a layer's outputs, (m, weight.rows()); all weights have k inputs.
@@ -32,17 +42,18 @@ pub fn input_gradient(terms: &[Term], arithmetic: Arithmetic) -> Vec<f32> {
         assert_eq!(rows.cols(), weight.rows(), "rows as long as the weight has outputs");
     }
     let mut out = floats(m * k);
-    if has_bf16(arithmetic) {
+    let path = cpu::path();
+    if let Some(lane) = lane(path, arithmetic) {
         let most = terms.iter().map(|term| term.weight.rows()).max().unwrap_or(0);
         let rows: Vec<u32> = (0..most as u32).collect();
         let passes: Vec<Pass> = terms
             .iter()
             .map(|Term { rows: dy, weight }| {
                 let turned = Some(&rows[..weight.rows()]);
-                Pass::whole(dy.packed(Lane::Bf16), Right { weight: *weight, turned })
+                Pass::whole(dy.packed(lane), Right { weight: *weight, turned })
             })
             .collect();
-        tiled(&passes, m, k, PANEL, &mut out, &Finish::Sum(None));
+        tiled(path, &passes, (m, k), PANEL, &mut out, &Finish::Sum(None));
         return out;
     }
     for (index, term) in terms.iter().enumerate() {
@@ -68,12 +79,13 @@ pub fn weight_gradient(
     assert!(ascend && rows.iter().all(|rows| rows.end <= dy.count()), "ascending rows, apart");
     let (n, k) = (dy.cols(), x.cols());
     assert_eq!(out.len(), n * k, "a gradient for each weight");
-    if has_bf16(arithmetic) {
+    let path = cpu::path();
+    if let Some(lane) = lane(path, arithmetic) {
         let rows: Vec<u32> = rows.iter().cloned().flatten().map(|row| row as u32).collect();
         if !rows.is_empty() {
-            let left = Packed::turned(dy.values(), n, &rows);
+            let left = Packed::turned(dy.values(), n, &rows, lane);
             let right = Right { weight: Weight::trained(x.values(), k), turned: Some(&rows) };
-            tiled(&[Pass::whole(&left, right)], n, k, PANEL, out, &Finish::Add);
+            tiled(path, &[Pass::whole(&left, right)], (n, k), PANEL, out, &Finish::Add);
         }
         return;
     }

@@ -3,12 +3,16 @@
 //! Rows are taken as they lie, or columns as rows (the gradient of a weight has a batch's rows for its inputs).
 //! Deliberately absent: weights ([`super::panel`]).
 
+use std::ops::Range;
+
 use pulp::{Arch, NullaryFnOnce};
 
 use super::{
     rows::quantise,
     tile::{GROUP_BYTES, GROUP_WORDS, Lane, Left, TILE_ROWS},
 };
+#[cfg(target_arch = "x86_64")]
+use crate::cpu::Path;
 use crate::{
     pool::{self, Shared},
     recycle::{self, floats},
@@ -28,9 +32,9 @@ pub(super) struct Packed {
     tiles: usize,
     /// (group, tile, word, row), as bits of integers: a buffer like others, that goes round with them.
     words: Vec<f32>,
-    /// (group, tile, row); empty for bfloat16.
+    /// (group, tile, row); only for integers.
     scales: Vec<f32>,
-    /// (group, tile, row); empty for bfloat16.
+    /// (group, tile, row); only for integers.
     start: Vec<i32>,
     /// Whether a tile has a number other than 0.
     active: Vec<bool>,
@@ -87,7 +91,7 @@ impl Packed {
                         let tile = Int8 { rows, cols, inputs, words, scales, start };
                         Arch::new().dispatch(tile);
                     }
-                    Lane::Bf16 => bf16(rows, cols, inputs, words),
+                    _ => floats_of_tile(lane, rows, cols, inputs, words),
                 }
             }
             // SAFETY: each task takes its own tile's.
@@ -96,9 +100,8 @@ impl Packed {
         packed
     }
 
-    /// The columns of `values`, (…, cols), as rows of bfloat16, whose inputs are these of its rows.
-    pub(super) fn turned(values: &[f32], cols: usize, rows: &[u32]) -> Self {
-        let lane = Lane::Bf16;
+    /// The columns of `values`, (…, cols), as rows, whose inputs are these of its rows; no integers.
+    pub(super) fn turned(values: &[f32], cols: usize, rows: &[u32], lane: Lane) -> Self {
         let mut packed = Self::room(cols, rows.len(), lane);
         let tiles = packed.tiles;
         let words = Shared::new(packed.words.as_mut_slice());
@@ -111,7 +114,8 @@ impl Packed {
                 unsafe { words.part((group * tiles + first) * TILE_WORDS, count * TILE_WORDS) };
             let inputs = &rows[group * lane.group()..];
             let inputs = &inputs[..inputs.len().min(lane.group())];
-            bf16_turned(values, cols, inputs, first * TILE_ROWS, bytemuck::cast_slice_mut(words));
+            let columns = Columns { values, cols, first: first * TILE_ROWS };
+            columns.pack(lane, inputs, bytemuck::cast_slice_mut(words));
         });
         packed
     }
@@ -142,7 +146,7 @@ impl Packed {
 struct Int8<'a> {
     rows: &'a [f32],
     cols: usize,
-    inputs: std::ops::Range<usize>,
+    inputs: Range<usize>,
     words: &'a mut [i32],
     scales: &'a mut [f32],
     start: &'a mut [i32],
@@ -168,47 +172,106 @@ impl NullaryFnOnce for Int8<'_> {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-use x86::{bf16, bf16_turned};
-
-/// bfloat16 has products on one path alone (see [`super::tile`]), and so nobody packs it elsewhere.
-#[cfg(not(target_arch = "x86_64"))]
-fn bf16(_: &[f32], _: usize, _: std::ops::Range<usize>, _: &mut [i32]) {
-    unreachable!("no bfloat16 products here")
+/// Some inputs of a tile's rows as words, with 0 behind the last input and the last row.
+fn floats_of_tile(lane: Lane, rows: &[f32], cols: usize, inputs: Range<usize>, words: &mut [i32]) {
+    #[cfg(target_arch = "x86_64")]
+    if lane == Lane::Bf16 || Path::Avx512.is_available() {
+        return x86::tile(lane, rows, cols, inputs, words);
+    }
+    assert!(lane == Lane::F32, "bfloat16 has tiles on one path alone");
+    words[..inputs.len() * TILE_ROWS].fill(0);
+    for (row, values) in rows.chunks_exact(cols).enumerate() {
+        let words = words.iter_mut().skip(row).step_by(TILE_ROWS);
+        for (word, value) in words.zip(&values[inputs.clone()]) {
+            *word = value.to_bits() as i32;
+        }
+    }
 }
 
-/// As above.
-#[cfg(not(target_arch = "x86_64"))]
-fn bf16_turned(_: &[f32], _: usize, _: &[u32], _: usize, _: &mut [i32]) {
-    unreachable!("no bfloat16 products here")
+/// Columns from `first` on, which become rows of tiles.
+#[derive(Clone, Copy)]
+struct Columns<'a> {
+    values: &'a [f32],
+    cols: usize,
+    first: usize,
+}
+
+impl Columns<'_> {
+    /// As many tiles as `words` is for, of these rows' numbers.
+    fn pack(self, lane: Lane, rows: &[u32], words: &mut [i32]) {
+        #[cfg(target_arch = "x86_64")]
+        if lane == Lane::Bf16 {
+            return x86::pairs(self, rows, words);
+        }
+        assert!(lane == Lane::F32, "float32, or bfloat16 where it has tiles");
+        for (word, &row) in rows.iter().enumerate() {
+            for (tile, words) in words.chunks_exact_mut(TILE_WORDS).enumerate() {
+                let numbers = self.of_tile(row, tile);
+                let words: &mut [i32; TILE_ROWS] =
+                    (&mut words[word * TILE_ROWS..][..TILE_ROWS]).try_into().expect("a word each");
+                match numbers.first_chunk::<TILE_ROWS>() {
+                    Some(numbers) => *words = numbers.map(|number| number.to_bits() as i32),
+                    None => {
+                        *words = [0; TILE_ROWS];
+                        words.iter_mut().zip(numbers).for_each(|(w, x)| *w = x.to_bits() as i32);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A row's numbers in the columns of a tile; fewer, or none, in the last one.
+    #[inline]
+    fn of_tile(&self, row: u32, tile: usize) -> &[f32] {
+        let row = &self.values[row as usize * self.cols..][..self.cols];
+        let start = self.cols.min(self.first + tile * TILE_ROWS);
+        &row[start..self.cols.min(start + TILE_ROWS)]
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::{arch::x86_64::*, ops::Range};
 
-    use super::{GROUP_WORDS, TILE_ROWS, TILE_WORDS};
+    use super::{Columns, GROUP_WORDS, Lane, TILE_ROWS, TILE_WORDS};
     use crate::{
-        avx512::{Vector, load, mask, narrow, pair, turned},
+        avx512::{Vector, halves, load, mask, narrow, pair, turned},
         cpu::Path,
     };
 
-    /// Some inputs of a tile's rows as words, with 0 behind the last input and the last row.
-    pub(super) fn bf16(rows: &[f32], cols: usize, inputs: Range<usize>, words: &mut [i32]) {
-        assert!(Path::Avx512Bf16.is_available() && words.len() >= TILE_WORDS);
-        // SAFETY: the processor has the instructions, and there is room for a whole group.
-        unsafe { tile(rows, cols, inputs, words) }
+    /// See [`super::floats_of_tile`].
+    pub(super) fn tile(
+        lane: Lane,
+        rows: &[f32],
+        cols: usize,
+        inputs: Range<usize>,
+        words: &mut [i32],
+    ) {
+        assert!(words.len() >= TILE_WORDS && inputs.len() <= lane.group());
+        match lane {
+            Lane::Bf16 => {
+                assert!(Path::Avx512Bf16.is_available(), "bfloat16 has tiles on one path alone");
+                // SAFETY: the processor has the instructions, and there is room for a whole group.
+                unsafe { tile_bf16(rows, cols, inputs, words) }
+            }
+            _ => {
+                assert!(Path::Avx512.is_available());
+                // SAFETY: as above.
+                unsafe { tile_f32(rows, cols, inputs, words) }
+            }
+        }
     }
 
+    /// # Safety
+    /// The processor has the instructions; there is room for a word of two inputs of each row.
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    unsafe fn tile(rows: &[f32], cols: usize, inputs: Range<usize>, words: &mut [i32]) {
+    unsafe fn tile_bf16(rows: &[f32], cols: usize, inputs: Range<usize>, words: &mut [i32]) {
         let used = inputs.len().div_ceil(2);
         for first in (0..used).step_by(16) {
             let mut lines = [_mm512_setzero_si512(); 16];
             for (line, row) in lines.iter_mut().zip(rows.chunks_exact(cols)) {
-                let row = &row[inputs.start + 2 * first..inputs.end];
-                let (low, high) = row.split_at(row.len().min(16));
-                *line = narrow(load(low), load(high));
+                let [low, high] = halves(&row[inputs.start + 2 * first..inputs.end]);
+                *line = narrow(low, high);
             }
             for (word, line) in (first..used).zip(turned(lines)) {
                 // SAFETY: `used` words are there.
@@ -217,37 +280,38 @@ mod x86 {
         }
     }
 
-    /// Columns from `first` on as rows of tiles, as many as `words` is for: pairs of these rows' numbers.
-    pub(super) fn bf16_turned(
-        values: &[f32],
-        cols: usize,
-        rows: &[u32],
-        first: usize,
-        words: &mut [i32],
-    ) {
-        assert!(Path::Avx512Bf16.is_available() && rows.len() <= 2 * GROUP_WORDS);
-        // SAFETY: the processor has the instructions.
-        unsafe { tiles_turned(values, cols, rows, first, words) }
+    /// # Safety
+    /// The processor has the instructions; there is room for a word of each input of each row.
+    #[target_feature(enable = "avx512f")]
+    unsafe fn tile_f32(rows: &[f32], cols: usize, inputs: Range<usize>, words: &mut [i32]) {
+        for first in (0..inputs.len()).step_by(16) {
+            let mut lines = [_mm512_setzero_si512(); 16];
+            for (line, row) in lines.iter_mut().zip(rows.chunks_exact(cols)) {
+                *line = _mm512_castps_si512(load(&row[inputs.start + first..inputs.end]));
+            }
+            for (word, line) in (first..inputs.len()).zip(turned(lines)) {
+                // SAFETY: as many words as inputs are there.
+                unsafe { put(line, words.as_mut_ptr().add(word * TILE_ROWS)) };
+            }
+        }
     }
 
+    /// See [`Columns::pack`].
+    pub(super) fn pairs(columns: Columns, rows: &[u32], words: &mut [i32]) {
+        assert!(Path::Avx512Bf16.is_available() && rows.len() <= 2 * GROUP_WORDS);
+        // SAFETY: the processor has the instructions.
+        unsafe { pairs_of(columns, rows, words) }
+    }
+
+    /// # Safety
+    /// The processor has the instructions; there are at most as many pairs of rows as a group has words.
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    unsafe fn tiles_turned(
-        values: &[f32],
-        cols: usize,
-        rows: &[u32],
-        first: usize,
-        words: &mut [i32],
-    ) {
-        let row = |row: u32| &values[row as usize * cols..][..cols][first..];
+    unsafe fn pairs_of(columns: Columns, rows: &[u32], words: &mut [i32]) {
         for (word, rows) in rows.chunks(2).enumerate() {
-            let (a, b) = (row(rows[0]), rows.get(1).map_or(&[][..], |&second| row(second)));
-            let numbers = |row: &[f32], tile: usize| {
-                let start = row.len().min(tile * TILE_ROWS);
-                load(&row[start..row.len().min(start + TILE_ROWS)])
-            };
             for (tile, words) in words.chunks_exact_mut(TILE_WORDS).enumerate() {
-                let line = pair(numbers(a, tile), numbers(b, tile));
-                // SAFETY: there are at most as many pairs of rows as a group has words.
+                let second = rows.get(1).map_or(&[][..], |&row| columns.of_tile(row, tile));
+                let line = pair(load(columns.of_tile(rows[0], tile)), load(second));
+                // SAFETY: the caller's promise.
                 unsafe { put(line, words.as_mut_ptr().add(word * TILE_ROWS)) };
             }
         }

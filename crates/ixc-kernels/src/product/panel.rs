@@ -3,12 +3,20 @@
 //! Quantised weights of any type become 8-bit integers with one scale for each output and 256 inputs: the
 //! largest number that the blocks can hold becomes 127. What that rounds away is a small part of what the
 //! 4 bits had rounded away before; 8-bit blocks lose about as much again as they had lost.
-//! bfloat16 stays what it is, and other numbers are rounded to it. Deliberately absent: activations.
+//! bfloat16 stays what it is, or is widened for processors that multiply float32 faster; a weight in training
+//! is rounded to it. GPTQ's words lie as the panel's do and are not turned ([`four_bits`]).
+//! Deliberately absent: activations, the other direction ([`columns`]).
 
 use std::ops::Range;
 
-use super::tile::{GROUP_BYTES, GROUP_WORDS, Lane, PANEL, STRIP, Strip};
-use crate::{Weight, cpu::Path, matrix::round_to_bf16};
+use pulp::{Arch, NullaryFnOnce};
+
+use super::{
+    columns,
+    rows::quantise,
+    tile::{GROUP_BYTES, GROUP_WORDS, Lane, PANEL, STRIP, Strip},
+};
+use crate::{Matrix, Weight, cpu::Path, gptq::WORD_INPUTS, matrix::round_to_bf16};
 
 /// Outputs that are turned into words together: as many as a vector has words.
 const ROWS: usize = 16;
@@ -29,10 +37,20 @@ impl<'a> From<Weight<'a>> for Right<'a> {
     }
 }
 
+impl<'a> From<&'a Matrix> for Right<'a> {
+    fn from(matrix: &'a Matrix) -> Self {
+        Weight::from(matrix).into()
+    }
+}
+
 impl Right<'_> {
-    /// How many inputs.
-    pub fn inputs(&self) -> usize {
-        self.turned.map_or(self.weight.cols(), <[u32]>::len)
+    /// How many inputs, in the order in which integers are multiplied.
+    fn inputs(&self, lane: Lane) -> usize {
+        match (self.turned, self.weight.as_words()) {
+            (Some(rows), _) => rows.len(),
+            (None, Some(words)) if lane == Lane::Int8 => words.count() * WORD_INPUTS,
+            _ => self.weight.cols(),
+        }
     }
 }
 
@@ -69,29 +87,32 @@ impl Panel {
         strip: usize,
         path: Path,
         lane: Lane,
-        right: &Right,
+        right: Right,
         outputs: Range<usize>,
         group: usize,
     ) {
         let first = group * lane.group();
-        let inputs = first..right.inputs().min(first + lane.group());
+        let inputs = first..right.inputs(lane).min(first + lane.group());
         self.lane = lane;
         self.used = inputs.len().div_ceil(lane.word());
         let words = &mut self.words[strip * STRIP * GROUP_WORDS..][..STRIP * GROUP_WORDS];
+        let scales = &mut self.scales[strip * STRIP..][..STRIP];
         let weight = right.weight;
         if let Some(rows) = right.turned {
-            assert!(lane == Lane::Bf16, "integers have scales along their inputs");
-            return pair_up(path, weight, &rows[inputs], outputs, words);
+            return columns::fill(path, lane, weight, &rows[inputs], outputs, words);
+        }
+        if let Some(stored) = weight.as_words().filter(|_| lane == Lane::Int8) {
+            return four_bits::fill(path, stored, outputs, group, words, scales);
         }
         let mut bytes: Bytes = [[0; GROUP_BYTES]; ROWS];
-        let scales = &mut self.scales[strip * STRIP..][..STRIP];
         for (chunk, scales) in scales.chunks_exact_mut(ROWS).enumerate() {
             let first = (outputs.start + chunk * ROWS).min(outputs.end);
             let count = ROWS.min(outputs.end - first);
-            let outputs = first..first + count;
+            let (outputs, inputs) = (first..first + count, inputs.clone());
             match lane {
-                Lane::Int8 => int8(path, weight, outputs, inputs.clone(), &mut bytes, scales),
-                Lane::Bf16 => bf16(path, weight, outputs, inputs.clone(), &mut bytes),
+                Lane::Int8 => int8(path, weight, outputs, inputs, &mut bytes, scales),
+                Lane::Bf16 => bf16(path, weight, outputs, inputs, &mut bytes),
+                Lane::F32 => Arch::new().dispatch(F32 { weight, outputs, inputs, out: &mut bytes }),
             }
             scales[count..].fill(0.0);
             bytes[count..].iter_mut().for_each(|bytes| bytes.fill(0));
@@ -108,6 +129,10 @@ impl Panel {
         }
     }
 }
+
+/// GPTQ's words.
+#[path = "panel_words.rs"]
+mod four_bits;
 
 /// Some outputs' weights of a group, one output behind the other.
 type Bytes = [[u8; GROUP_BYTES]; ROWS];
@@ -134,32 +159,32 @@ fn round(path: Path, values: &[f32], out: &mut [u16]) {
     #[cfg(target_arch = "x86_64")]
     if path == Path::Avx512Bf16 {
         // SAFETY: the path is only chosen on processors that have its instructions.
-        return unsafe { x86::round(values, out) };
+        return unsafe { crate::avx512::round(values, out) };
     }
     let _ = path;
     round_to_bf16(values, out);
 }
 
-/// Columns of some rows as words: the pair of two rows' numbers in column c to `words[pair · STRIP + c]`, with
-/// 0 behind the last row and the last column.
-fn pair_up(path: Path, weight: Weight, rows: &[u32], columns: Range<usize>, words: &mut [i32]) {
-    assert!(columns.len() <= STRIP && words.len() >= rows.len().div_ceil(2) * STRIP);
-    #[cfg(target_arch = "x86_64")]
-    if path == Path::Avx512Bf16 {
-        // SAFETY: the path is only chosen on processors that have its instructions; `words` is long
-        // enough, as was just checked.
-        return unsafe { x86::pair_up(weight, rows, columns, words) };
-    }
-    let _ = path;
-    let (mut values, mut rounded) = ([[0f32; STRIP]; 2], [[0u16; STRIP]; 2]);
-    for (rows, words) in rows.chunks(2).zip(words.chunks_exact_mut(STRIP)) {
-        values[1].fill(0.0);
-        for (&row, values) in rows.iter().zip(&mut values) {
-            weight.widen_part(row as usize, columns.clone(), &mut values[..columns.len()]);
-        }
-        values.iter().zip(&mut rounded).for_each(|(values, out)| round_to_bf16(values, out));
-        for (word, (low, high)) in words.iter_mut().zip(rounded[0].iter().zip(&rounded[1])) {
-            *word = (u32::from(*low) | u32::from(*high) << 16) as i32;
+/// Weights of any type widened to float32, with 0 behind the last input.
+struct F32<'a> {
+    weight: Weight<'a>,
+    outputs: Range<usize>,
+    inputs: Range<usize>,
+    out: &'a mut Bytes,
+}
+
+impl NullaryFnOnce for F32<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { weight, outputs, inputs, out } = self;
+        let mut numbers = [0f32; GROUP_WORDS];
+        for (output, out) in outputs.zip(out) {
+            weight.widen_part(output, inputs.clone(), &mut numbers[..inputs.len()]);
+            for (out, number) in out.as_chunks_mut().0.iter_mut().zip(numbers) {
+                *out = number.to_le_bytes();
+            }
         }
     }
 }
@@ -173,6 +198,7 @@ fn int8(
     out: &mut Bytes,
     scales: &mut [f32],
 ) {
+    let _ = path; // x86 alone has another form
     for ((output, out), scale) in outputs.zip(out).zip(scales) {
         #[cfg(target_arch = "x86_64")]
         if matches!(path, Path::Avx512 | Path::Avx512Bf16)
@@ -182,31 +208,39 @@ fn int8(
             let row = &blocks[output * quant.row_bytes(weight.cols())..];
             let blocks = &row[quant.row_bytes(inputs.start)..][..quant.row_bytes(GROUP_BYTES)];
             // SAFETY: the path is only chosen on processors that have its instructions.
-            *scale = unsafe { x86::requantise(quant, blocks, out) };
+            *scale = unsafe { avx512::requantise(quant, blocks, out) };
             continue;
         }
-        *scale = requantise(weight, output, inputs.clone(), out);
+        let inputs = inputs.clone();
+        *scale = Arch::new().dispatch(Requantise { weight, output, inputs, out });
     }
 }
 
-/// The plain form: widened, then rounded to integers by the largest magnitude.
-fn requantise(
-    weight: Weight,
+/// The plain form, compiled for the widest vectors this processor has: widened, then rounded as activations
+/// are.
+struct Requantise<'a> {
+    weight: Weight<'a>,
     output: usize,
     inputs: Range<usize>,
-    out: &mut [u8; GROUP_BYTES],
-) -> f32 {
-    let mut values = [0f32; GROUP_BYTES];
-    let values = &mut values[..inputs.len()];
-    weight.widen_part(output, inputs, values);
-    let largest = values.iter().fold(0f32, |most, value| most.max(value.abs()));
-    let scale = largest / 127.0;
-    let inverse = if scale > f32::MIN_POSITIVE { 1.0 / scale } else { 0.0 };
-    for (out, value) in out.iter_mut().zip(&*values) {
-        *out = ((value * inverse).round_ties_even() as i32 + 128) as u8;
+    out: &'a mut [u8; GROUP_BYTES],
+}
+
+impl NullaryFnOnce for Requantise<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn call(self) -> f32 {
+        let Self { weight, output, inputs, out } = self;
+        let mut values = [0f32; GROUP_BYTES];
+        let values = &mut values[..inputs.len()];
+        weight.widen_part(output, inputs, values);
+        let mut integers = [0i8; GROUP_BYTES];
+        let scale = quantise(values, &mut integers);
+        for (out, integer) in out.iter_mut().zip(integers) {
+            *out = integer as u8 ^ 0x80;
+        }
+        scale
     }
-    out[values.len()..].fill(128);
-    scale
 }
 
 /// Writes some outputs' bytes as words: word w of output i to `words[w · STRIP + i]`.
@@ -216,7 +250,7 @@ fn turn(path: Path, bytes: &Bytes, words: &mut [i32]) {
         assert!(words.len() >= (GROUP_WORDS - 1) * STRIP + ROWS);
         // SAFETY: the path is only chosen on processors that have its instructions; `words` is long
         // enough, as was just checked.
-        unsafe { x86::turn(bytes, words) };
+        unsafe { avx512::turn(bytes, words) };
         return;
     }
     let _ = path;
@@ -228,5 +262,5 @@ fn turn(path: Path, bytes: &Bytes, words: &mut [i32]) {
 }
 
 #[cfg(target_arch = "x86_64")]
-#[path = "panel_x86.rs"]
-mod x86;
+#[path = "panel_avx512.rs"]
+mod avx512;

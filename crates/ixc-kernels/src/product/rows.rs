@@ -4,24 +4,29 @@
 //! integers serve tiles and dot products. Numbers that are not finite make their scale, and so their
 //! products, not finite. Deliberately absent: weights.
 
-use std::sync::OnceLock;
+use std::{borrow::Cow, sync::OnceLock};
 
 use pulp::{Arch, NullaryFnOnce};
 
 use super::{packed::Packed, tile::Lane};
-use crate::matrix::round_to_bf16;
+use crate::{gptq::Order, matrix::round_to_bf16};
 
 /// Inputs that share a scale.
 pub const GROUP: usize = 256;
 
+/// Eight inputs as two words of four integers: the even ones, and the odd ones.
+pub(super) type Halves = [i32; 2];
+
 /// Rows of float32 and, once asked for, their other forms.
 #[derive(Debug)]
 pub struct Rows<'a> {
-    values: &'a [f32],
+    values: Cow<'a, [f32]>,
     cols: usize,
     int8: OnceLock<Packed>,
     bf16: OnceLock<Packed>,
+    f32: OnceLock<Packed>,
     quantised: OnceLock<Quantised>,
+    halves: OnceLock<Vec<Halves>>,
     rounded: OnceLock<Vec<u16>>,
 }
 
@@ -31,13 +36,19 @@ impl<'a> Rows<'a> {
     /// # Panics
     /// When `values` does not consist of whole rows.
     pub fn new(values: &'a [f32], cols: usize) -> Self {
+        Self::of(values.into(), cols)
+    }
+
+    fn of(values: Cow<'a, [f32]>, cols: usize) -> Self {
         assert!(cols > 0 && values.len().is_multiple_of(cols), "whole rows of {cols}");
         Self {
             values,
             cols,
             int8: OnceLock::new(),
             bf16: OnceLock::new(),
+            f32: OnceLock::new(),
             quantised: OnceLock::new(),
+            halves: OnceLock::new(),
             rounded: OnceLock::new(),
         }
     }
@@ -53,8 +64,13 @@ impl<'a> Rows<'a> {
     }
 
     /// The rows as they were given.
-    pub fn values(&self) -> &'a [f32] {
-        self.values
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// The rows in the order in which some weights keep their inputs.
+    pub(super) fn ordered(&self, order: &Order) -> Rows<'static> {
+        Rows::of(order.apply(&self.values).into(), order.len())
     }
 
     /// The rows cut into tiles.
@@ -62,20 +78,32 @@ impl<'a> Rows<'a> {
         let form = match lane {
             Lane::Int8 => &self.int8,
             Lane::Bf16 => &self.bf16,
+            Lane::F32 => &self.f32,
         };
-        form.get_or_init(|| Packed::new(self.values, self.cols, lane))
+        form.get_or_init(|| Packed::new(&self.values, self.cols, lane))
     }
 
     /// The rows as 8-bit integers, one behind the other.
     pub(super) fn quantised(&self) -> &Quantised {
-        self.quantised.get_or_init(|| Quantised::new(self.values, self.cols))
+        self.quantised.get_or_init(|| Quantised::new(&self.values, self.cols))
+    }
+
+    /// The same integers, eight by eight, for weights whose nibbles lie so: (count, padded / 8).
+    pub(super) fn halves(&self) -> &[Halves] {
+        self.halves.get_or_init(|| {
+            let halves = |x: &[i8; 8]| {
+                let word = |x: [i8; 4]| i32::from_le_bytes(x.map(|x| x as u8));
+                [word([x[0], x[2], x[4], x[6]]), word([x[1], x[3], x[5], x[7]])]
+            };
+            self.quantised().values.as_chunks().0.iter().map(halves).collect()
+        })
     }
 
     /// The rows in bfloat16, (count, cols).
     pub(super) fn rounded(&self) -> &[u16] {
         self.rounded.get_or_init(|| {
             let mut rounded = vec![0; self.values.len()];
-            round_to_bf16(self.values, &mut rounded);
+            round_to_bf16(&self.values, &mut rounded);
             rounded
         })
     }

@@ -2,11 +2,13 @@
 
 mod attention;
 mod elementwise;
+mod gptq;
 mod gradient;
 mod heads;
 mod matmul;
 mod measure;
 mod norm;
+mod paths;
 mod pool;
 mod product;
 mod quant;

@@ -4,7 +4,7 @@ use half::{bf16, f16};
 use ixc_kernels::{Buffer, Gptq, Matrix, matmul};
 use proptest::prelude::*;
 
-use crate::numbers;
+use crate::{gptq::layer, numbers};
 
 /// The slow, obvious product.
 fn slow(x: &[f32], w: &Matrix) -> Vec<f64> {
@@ -31,28 +31,6 @@ fn check(x: &[f32], w: &Matrix) {
     }
 }
 
-pub(crate) fn gptq(n: usize, k: usize, group: usize, seed: u64) -> Matrix {
-    let words = |count, salt| -> Vec<u32> {
-        numbers(count, seed + salt)
-            .iter()
-            .map(|v| v.to_bits().wrapping_mul(2_654_435_761))
-            .collect()
-    };
-    let groups = k.div_ceil(group);
-    let scales: Vec<u16> =
-        numbers(groups * n, seed + 3).iter().map(|v| f16::from_f32(v * 0.1).to_bits()).collect();
-    Matrix::gptq(
-        n,
-        k,
-        Gptq {
-            qweight: Buffer::from_slice(&words(k / 8 * n, 1)),
-            qzeros: Buffer::from_slice(&words(groups * (n / 8), 2)),
-            scales: Buffer::from_slice(&scales),
-            groups: (0..k).map(|i| (i / group) as u32).collect(),
-        },
-    )
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
@@ -70,7 +48,7 @@ proptest! {
     #[test]
     fn gptq_equals_its_slow_twin(m in 1usize..12, n in 1usize..12, k in 1usize..40, seed in 0u64..1000) {
         let (n, k) = (n * 8, k * 8);
-        check(&numbers(m * k, seed), &gptq(n, k, 32, seed));
+        check(&numbers(m * k, seed), &layer(n, &(0..k as u32).map(|i| i / 32).collect::<Vec<_>>(), seed));
     }
 }
 

@@ -18,9 +18,14 @@ use ixc_nn::{
 
 /// The model of one weight file, or of one index of shards.
 pub fn load(form: &Path) -> XComposer {
+    load_in(form, Arithmetic::Exact)
+}
+
+/// As [`load`], in this arithmetic.
+pub fn load_in(form: &Path, arithmetic: Arithmetic) -> XComposer {
     let checkpoint = Checkpoint::open(form).unwrap();
     let config = ModelConfig::read(form.parent().unwrap(), &checkpoint).unwrap();
-    XComposer::load(config, &checkpoint, Keep::Stored, Arithmetic::Exact).unwrap()
+    XComposer::load(config, &checkpoint, Keep::Stored, arithmetic).unwrap()
 }
 
 /// Picture `index` of a (n, 3, h, w) expectation, as prepared pixels of one tile or square.

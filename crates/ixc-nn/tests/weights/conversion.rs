@@ -279,7 +279,25 @@ fn gptq_reads_groups_with_and_without_their_index() {
         matrix.widen(5..6, &mut found);
         assert_eq!(found, expected);
         assert_eq!(matrix.precision(), "gptq-4bit");
+        assert!(matrix.is_mapped(), "weights are used where they lie");
     }
+}
+
+#[test]
+fn gptq_groups_in_any_order_are_sorted_into_memory() {
+    let words = [1u32, 0, 0, 1, 0, 1, 1, 0, 1, 1, 1, 0, 0, 1, 0, 0];
+    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    let file = gptq(|parts| parts[3].3 = bytes.clone());
+    let matrix = open("a.safetensors", &file).unwrap().gptq_matrix("wo", 8, 16).unwrap();
+    assert!(!matrix.is_mapped());
+    let expected: Vec<f32> = words
+        .iter()
+        .enumerate()
+        .map(|(i, group)| ((i % 8) as f32 - if *group == 0 { 4.0 } else { 5.0 }) / 2.0)
+        .collect();
+    let mut found = vec![0f32; 16];
+    matrix.widen(5..6, &mut found);
+    assert_eq!(found, expected);
 }
 
 #[test]

@@ -87,7 +87,9 @@ pub(crate) struct BenchArgs {
 enum Simd {
     Portable,
     Neon,
+    Neondotprod,
     Avx2,
+    Avxvnni,
     Avx512,
     Avx512bf16,
 }
@@ -97,7 +99,9 @@ impl Simd {
         match self {
             Self::Portable => cpu::Path::Portable,
             Self::Neon => cpu::Path::Neon,
+            Self::Neondotprod => cpu::Path::NeonDotprod,
             Self::Avx2 => cpu::Path::Avx2,
+            Self::Avxvnni => cpu::Path::AvxVnni,
             Self::Avx512 => cpu::Path::Avx512,
             Self::Avx512bf16 => cpu::Path::Avx512Bf16,
         }

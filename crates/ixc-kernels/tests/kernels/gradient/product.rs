@@ -15,7 +15,7 @@ use proptest::prelude::*;
 
 use super::{close, differences, dot, numbers, on_any_threads, wide};
 use crate::{
-    matmul::gptq,
+    gptq::layer,
     product::{alone, blocks},
 };
 
@@ -59,8 +59,19 @@ fn quantised(n: usize, k: usize) -> Vec<Matrix> {
     fitting.map(|quant| blocks(quant, n, k)).collect()
 }
 
-/// The numbers that products are made of: rounded to bfloat16 where those are this processor's fast ones.
-/// Their products are then exact in float32, and only sums are rounded.
+/// Every way in which this processor can multiply, one after the other.
+fn every_way(check: impl Fn(Arithmetic)) {
+    check(Arithmetic::Exact);
+    let usual = cpu::path();
+    for path in Path::available() {
+        cpu::limit(path);
+        check(Arithmetic::Fast);
+    }
+    cpu::limit(usual);
+}
+
+/// The numbers that products are made of: rounded to bfloat16 where those are the path's fast ones. Their
+/// products are then exact in float32, and only sums are rounded.
 fn multiplied(values: &[f64], arithmetic: Arithmetic) -> Vec<f64> {
     if arithmetic == Arithmetic::Exact || cpu::path() != Path::Avx512Bf16 {
         return values.to_vec();
@@ -71,12 +82,12 @@ fn multiplied(values: &[f64], arithmetic: Arithmetic) -> Vec<f64> {
 /// `tolerance` is relative to the largest.
 fn check_input(dy: &[f32], weight: Weight, exact: &[f64], tolerance: f64) {
     let (n, k) = (weight.rows(), weight.cols());
-    for arithmetic in [Arithmetic::Exact, Arithmetic::Fast] {
+    every_way(|arithmetic| {
         let rows = Rows::new(dy, n);
         let found = input_gradient(&[Term { rows: &rows, weight }], arithmetic);
         let [dy, exact] = [&wide(dy), exact].map(|values| multiplied(values, arithmetic));
         close(&found, &slow(&dy, &exact, n, k), tolerance);
-    }
+    });
 }
 
 #[test]
@@ -110,7 +121,8 @@ proptest! {
             let dy = numbers(m * weight.rows(), seed);
             check_input(&dy, (&weight).into(), &widened(&weight), 1e-5);
         }
-        let weight = gptq(8 * blocks, 8 * (1 + k % 9), 16, seed);
+        let groups: Vec<u32> = (0..8 * (1 + k % 9)).map(|i| [i / 16, i % 3][k % 2] as u32).collect();
+        let weight = layer(8 * blocks, &groups, seed);
         let dy = numbers(m * weight.rows(), seed);
         check_input(&dy, (&weight).into(), &widened(&weight), 1e-5);
     }
@@ -135,7 +147,7 @@ fn check_weight(m: usize, n: usize, k: usize, seed: u64, cuts: &[usize], toleran
     };
     let (dy, x) = (numbers(m * n, seed), numbers(m * k, seed + 1));
     let before = numbers(n * k, seed + 2);
-    for arithmetic in [Arithmetic::Exact, Arithmetic::Fast] {
+    every_way(|arithmetic| {
         let mut found = before.clone();
         weight_gradient(&Rows::new(&dy, n), &Rows::new(&x, k), &rows, arithmetic, &mut found);
         let [dy, x] = [&dy, &x].map(|values| multiplied(&wide(values), arithmetic));
@@ -147,7 +159,7 @@ fn check_weight(m: usize, n: usize, k: usize, seed: u64, cuts: &[usize], toleran
             }
         }
         close(&found, &expected, tolerance);
-    }
+    });
 }
 
 #[test]
@@ -165,7 +177,7 @@ fn large_shapes_cross_block_borders() {
 #[test]
 fn terms_add_up() {
     let _turn = alone();
-    for arithmetic in [Arithmetic::Exact, Arithmetic::Fast] {
+    every_way(|arithmetic| {
         let (m, k) = (50, 512);
         let weights =
             [blocks(ixc_kernels::Quant::Q4K, 70, k), blocks(ixc_kernels::Quant::Q8_0, 9, k)];
@@ -176,7 +188,7 @@ fn terms_add_up() {
         let alone = [0, 1].map(|i| wide(&input_gradient(&[term(i)], arithmetic)));
         let sum: Vec<f64> = alone[0].iter().zip(&alone[1]).map(|(a, b)| a + b).collect();
         close(&together, &sum, 1e-6);
-    }
+    });
 }
 
 #[test]
@@ -191,8 +203,14 @@ fn a_trained_weight_multiplies_as_a_stored_one() {
         let trained = Weight::trained(&values, k);
         let exact = multiply(trained, Arithmetic::Exact);
         assert_eq!(exact, multiply((&stored).into(), Arithmetic::Exact));
-        let [x, w] = [&x, &values].map(|values| multiplied(&wide(values), Arithmetic::Fast));
-        close(&multiply(trained, Arithmetic::Fast), &slow(&x, &turned(&w, k), k, n), 1e-5);
+        every_way(|arithmetic| {
+            let [x, w] = [&x, &values].map(|values| match arithmetic {
+                // Few rows are multiplied as they are.
+                Arithmetic::Fast if m > 8 => multiplied(&wide(values), arithmetic),
+                _ => wide(values),
+            });
+            close(&multiply(trained, arithmetic), &slow(&x, &turned(&w, k), k, n), 1e-5);
+        });
         let of_rows = numbers(m * n, 3);
         check_input(&of_rows, trained, &wide(&values), 1e-5);
     }
@@ -204,7 +222,7 @@ fn what_is_not_a_number_stays_in_its_row_and_column() {
     let (m, n, k) = (40, 70, 50);
     let (mut dy, x, w) = (numbers(m * n, 1), numbers(m * k, 2), numbers(n * k, 3));
     dy[17 * n + 33] = f32::NAN;
-    for arithmetic in [Arithmetic::Exact, Arithmetic::Fast] {
+    every_way(|arithmetic| {
         let (dy, x) = (Rows::new(&dy, n), Rows::new(&x, k));
         let mut of_w = vec![0f32; n * k];
         weight_gradient(&dy, &x, &[0..m], arithmetic, &mut of_w);
@@ -216,7 +234,7 @@ fn what_is_not_a_number_stays_in_its_row_and_column() {
         of_w.fill(0.0);
         weight_gradient(&dy, &x, &[0..17, 18..m], arithmetic, &mut of_w);
         assert!(of_w.iter().all(|x| x.is_finite()));
-    }
+    });
 }
 
 #[test]

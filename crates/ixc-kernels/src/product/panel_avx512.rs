@@ -5,16 +5,12 @@
 //! scale to the group's in 16-bit fixed point. Invariant: within one of the plain form, whose scale may
 //! be smaller (it looks at the numbers; this looks at what the scales allow).
 
-use std::{arch::x86_64::*, ops::Range};
+use std::arch::x86_64::*;
 
 use half::f16;
 
 use super::{Bytes, GROUP_BYTES, GROUP_WORDS, ROWS, STRIP};
-use crate::{
-    Quant, Weight,
-    avx512::{load as load_floats, narrow, pair, pair_narrow, turned},
-    quant::scales_and_minima,
-};
+use crate::{Quant, avx512::turned, quant::scales_and_minima};
 
 /// Blocks of 32 in a group.
 const BLOCKS: usize = GROUP_BYTES / 32;
@@ -58,12 +54,13 @@ pub(super) unsafe fn requantise(quant: Quant, blocks: &[u8], out: &mut [u8; GROU
         }
         Quant::Q8_0 => {
             let steps: [f32; BLOCKS] = std::array::from_fn(|block| number(34 * block));
-            let scale = steps.iter().fold(0f32, |most, step| most.max(step.abs()));
+            let scale = steps.iter().fold(0f32, |most, step| larger(most, *step));
             let inverse = inverse(scale);
             for (block, step) in steps.into_iter().enumerate() {
                 let ratio = _mm512_set1_epi16((step * inverse * 32768.0).min(32767.0) as i16);
                 let values = _mm512_cvtepi8_epi16(load(&blocks[34 * block + 2..]));
-                let values = _mm512_cvtepi16_epi8(_mm512_mulhrs_epi16(values, ratio));
+                // −128 times a negative scale becomes 127, not −128.
+                let values = _mm512_cvtsepi16_epi8(_mm512_mulhrs_epi16(values, ratio));
                 store(above(values), &mut out[32 * block..]);
             }
             scale
@@ -107,6 +104,12 @@ fn q6_k(blocks: &[u8], out: &mut [u8; GROUP_BYTES]) -> f32 {
     scale
 }
 
+/// The larger magnitude; what is no number stays, so that products with it are none either.
+fn larger(most: f32, value: f32) -> f32 {
+    let value = value.abs();
+    if most > value || most.is_nan() { most } else { value }
+}
+
 /// 1 / scale; 0 for one that has no inverse.
 fn inverse(scale: f32) -> f32 {
     if scale > f32::MIN_POSITIVE { 1.0 / scale } else { 0.0 }
@@ -119,7 +122,7 @@ fn tables(steps: &[f32; BLOCKS], lows: &[f32; BLOCKS]) -> (f32, [__m128i; BLOCKS
     let largest = steps
         .iter()
         .zip(lows)
-        .fold(0f32, |most, (step, low)| most.max(low.abs()).max((low + 15.0 * step).abs()));
+        .fold(0f32, |most, (step, low)| larger(larger(most, *low), low + 15.0 * step));
     let scale = largest / 127.0;
     let inverse = inverse(scale);
     let codes = _mm512_set_ps(
@@ -183,93 +186,5 @@ pub(super) unsafe fn turn(bytes: &Bytes, words: &mut [i32]) {
                 _mm512_storeu_si512(words.as_mut_ptr().add((first + word) * STRIP).cast(), line);
             }
         }
-    }
-}
-
-/// Rounds to bfloat16.
-///
-/// # Safety
-/// The processor has the instructions.
-#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-pub(super) unsafe fn round(values: &[f32], out: &mut [u16]) {
-    assert_eq!(values.len(), out.len());
-    for (values, out) in values.chunks(32).zip(out.chunks_mut(32)) {
-        let [low, high] = halves(values);
-        // SAFETY: what the mask leaves out is not written.
-        unsafe {
-            _mm512_mask_storeu_epi16(out.as_mut_ptr().cast(), mask(out.len()), narrow(low, high));
-        }
-    }
-}
-
-/// See the plain form.
-///
-/// # Safety
-/// The processor has the instructions; `words` holds a line of [`STRIP`] for each two rows, and there are at
-/// most as many columns.
-#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-pub(super) unsafe fn pair_up(
-    weight: Weight,
-    rows: &[u32],
-    columns: Range<usize>,
-    words: &mut [i32],
-) {
-    let (cols, zero) = (weight.cols(), _mm512_setzero_ps());
-    let lines = rows.chunks(2).zip(words.chunks_exact_mut(STRIP));
-    if let Some(stored) = weight.as_bf16() {
-        let part = |row: u32| {
-            let part = &stored[row as usize * cols..][..cols][columns.clone()];
-            // SAFETY: what the mask leaves out is not read.
-            unsafe { _mm512_maskz_loadu_epi16(mask(part.len()), part.as_ptr().cast()) }
-        };
-        for (rows, words) in lines {
-            let first = part(rows[0]);
-            let second = rows.get(1).map_or(_mm512_setzero_si512(), |&row| part(row));
-            put(pair_narrow(first, second), words);
-        }
-        return;
-    }
-    let mut values = [[0f32; STRIP]; 2];
-    for (rows, words) in lines {
-        let mut vectors = [[zero; 2]; 2];
-        for ((&row, vectors), values) in rows.iter().zip(&mut vectors).zip(&mut values) {
-            *vectors = match weight.as_f32() {
-                Some(numbers) => halves(&numbers[row as usize * cols..][..cols][columns.clone()]),
-                None => {
-                    let values = &mut values[..columns.len()];
-                    weight.widen_part(row as usize, columns.clone(), values);
-                    halves(values)
-                }
-            };
-        }
-        let [first, second] = vectors;
-        put([pair(first[0], second[0]), pair(first[1], second[1])], words);
-    }
-}
-
-/// At most 32 numbers, with 0 behind them.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn halves(numbers: &[f32]) -> [__m512; 2] {
-    let (low, high) = numbers.split_at(numbers.len().min(16));
-    [load_floats(low), load_floats(high)]
-}
-
-/// A bit for each of the first `count` numbers of 32.
-#[inline]
-fn mask(count: usize) -> __mmask32 {
-    if count >= 32 { !0 } else { (1 << count) - 1 }
-}
-
-/// Writes a strip's line of words.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn put(vectors: [__m512i; 2], words: &mut [i32]) {
-    let words: &mut [i32; STRIP] = words.try_into().expect("a strip's line");
-    let [low, high] = vectors;
-    // SAFETY: two vectors are as long as the line.
-    unsafe {
-        _mm512_storeu_si512(words.as_mut_ptr().cast(), low);
-        _mm512_storeu_si512(words.as_mut_ptr().add(16).cast(), high);
     }
 }

@@ -5,67 +5,27 @@
 
 use std::arch::x86_64::*;
 
-use super::{Row, plain};
+use super::{Row, ask_ahead, scales_and_minima};
 use crate::Quant;
 
-/// How far ahead of the weights at work others are asked for. The processor's own prefetcher begins anew at
-/// each page, too late for weights that are used up as fast as memory delivers them.
-const AHEAD: usize = 2048;
-
-/// Asks for the `bytes` that lie [`AHEAD`] of `weights`. What is behind the end is asked for too: it is the
-/// next row, or no memory, and then nothing happens.
-#[inline(always)]
-fn ask_ahead(weights: *const u8, bytes: usize) {
-    for line in (0..bytes).step_by(64) {
-        // SAFETY: a prefetch reads nothing; any address will do.
-        unsafe { _mm_prefetch(weights.wrapping_add(AHEAD + line).cast(), _MM_HINT_T0) };
-    }
-}
-
-/// One row of weights against some rows.
+/// Whole groups of one row of weights against some rows.
 ///
 /// # Safety
-/// The processor has the instructions.
+/// The processor has the instructions; the rows are as long as the weights.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
-pub(super) unsafe fn blocks<const R: usize>(
+pub(super) unsafe fn groups<const R: usize>(
     quant: Quant,
     weights: &[u8],
     rows: &[Row; R],
 ) -> [f32; R] {
-    let group = quant.row_bytes(256);
-    let whole = weights.len() / group;
-    for row in rows {
-        let groups = weights.len().div_ceil(group);
-        assert!(row.values.len() >= groups * 256 && row.scales.len() >= groups);
-        assert!(row.fours.len() >= groups * 64 && row.sums.len() >= groups * 8);
-        assert!(row.crossed.len() >= groups * 256);
-    }
-    let (weights, rest) = weights.split_at(whole * group);
-    // SAFETY: whole groups of weights, and rows as long as they (checked above).
-    let mut out = unsafe {
+    // SAFETY: the caller's promise.
+    unsafe {
         match quant {
             Quant::Q4K => q4_k(weights, rows),
             Quant::Q6K => q6_k(weights, rows),
             Quant::Q8_0 => steps::<R, 8>(weights, rows),
             Quant::Q4_0 => steps::<R, 4>(weights, rows),
         }
-    };
-    if !rest.is_empty() {
-        let rows: [Row; R] = std::array::from_fn(|row| behind(&rows[row], whole));
-        let rest = plain(quant, rest, &rows);
-        out.iter_mut().zip(rest).for_each(|(out, rest)| *out += rest);
-    }
-    out
-}
-
-/// A row without its first groups.
-fn behind<'a>(row: &Row<'a>, groups: usize) -> Row<'a> {
-    Row {
-        values: &row.values[groups * 256..],
-        crossed: &row.crossed[groups * 256..],
-        scales: &row.scales[groups..],
-        fours: &row.fours[groups * 64..],
-        sums: &row.sums[groups * 8..],
     }
 }
 
@@ -95,15 +55,13 @@ unsafe fn q4_k<const R: usize>(weights: &[u8], rows: &[Row; R]) -> [f32; R] {
     let mut minima_sums = [_mm_setzero_ps(); R];
     for (group, block) in weights.as_chunks::<144>().0.iter().enumerate() {
         ask_ahead(block.as_ptr(), 144);
-        let word = |at: usize| u32::from_le_bytes(block[at..at + 4].try_into().expect("4 bytes"));
-        let d = _mm_cvtph_ps(_mm_cvtsi32_si128(word(0) as i32)); // d, dmin
+        let halves = i32::from_le_bytes(block[..4].try_into().expect("4 bytes"));
+        let d = _mm_cvtph_ps(_mm_cvtsi32_si128(halves)); // d, dmin
         let dmin = _mm_shuffle_ps(d, d, 1);
-        let (a, b, c) = (word(4), word(8), word(12));
-        let both = |low: u32, high: u32| (u64::from(high) << 32 | u64::from(low)) as i64;
-        let scales = both(a & 0x3F3F_3F3F, (c & 0x0F0F_0F0F) | ((a >> 6 & 0x0303_0303) << 4));
-        let minima = both(b & 0x3F3F_3F3F, (c >> 4 & 0x0F0F_0F0F) | ((b >> 6 & 0x0303_0303) << 4));
-        let scales = _mm512_castsi128_si512(_mm_cvtepu8_epi16(_mm_cvtsi64_si128(scales)));
-        let minima = _mm_cvtepu8_epi16(_mm_cvtsi64_si128(minima));
+        let (scales, minima) = scales_and_minima(block);
+        let scales = _mm_cvtepu8_epi16(_mm_cvtsi64_si128(scales as i64));
+        let minima = _mm_cvtepu8_epi16(_mm_cvtsi64_si128(minima as i64));
+        let scales = _mm512_castsi128_si512(scales);
         let scales = picks.map(|pick| _mm512_permutexvar_epi16(pick, scales));
         // SAFETY: bytes 16..144 of the block.
         let codes = unsafe { [at(&block[..], 16), at(&block[..], 80)] };
