@@ -18,7 +18,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("ixc-hub", &[]),
     ("ixc-model", &["ixc-nn", "ixc-input"]),
     ("ixc-engine", &["ixc-model", "ixc-nn", "ixc-input"]),
-    ("ixc", &["ixc-engine", "ixc-model", "ixc-nn", "ixc-input", "ixc-hub"]),
+    ("ixc-train", &["ixc-model", "ixc-nn", "ixc-input"]),
+    ("ixc", &["ixc-train", "ixc-engine", "ixc-model", "ixc-nn", "ixc-input", "ixc-hub"]),
     (FOR_TESTS, &[]),
     ("xtask", &[]),
 ];
@@ -37,7 +38,11 @@ const NAMED_BY: &[(&str, &[&str], &str)] = &[
     ("ctrlc", &["ixc"], "signals belong to the process, and the process to the door"),
     ("ureq", &["ixc-hub"], "one crate goes to the network"),
     ("image", &["ixc-input"], "one crate decodes pictures"),
-    ("prost", &["ixc-input"], "one crate reads the tokenizer's file"),
+    (
+        "prost",
+        &["ixc-input", "ixc-train"],
+        "two files are protobuf: the tokenizer's, which input reads, and TensorBoard's, which training writes",
+    ),
     ("zip", &["ixc-nn"], "one crate reads weight files"),
     ("gemm", &["ixc-kernels"], "one crate multiplies matrices by hand"),
     ("pulp", &["ixc-kernels"], "one crate writes SIMD"),
@@ -55,10 +60,14 @@ const REACHED_BY: &[(&str, &[&str], &str)] = &[
     ("ureq", &["ixc-hub", "ixc"], "the network is ixc-hub's, a leaf that the binary alone uses"),
     (
         "candle-core",
-        &["ixc-nn", "ixc-model", "ixc-engine", "ixc"],
+        &["ixc-nn", "ixc-model", "ixc-engine", "ixc-train", "ixc"],
         "no tensors in input, hub, kernels",
     ),
-    ("image", &["ixc-input", "ixc-model", "ixc-engine", "ixc"], "no pictures in nn, kernels, hub"),
+    (
+        "image",
+        &["ixc-input", "ixc-model", "ixc-engine", "ixc-train", "ixc"],
+        "no pictures in nn, kernels, hub",
+    ),
 ];
 
 const ASYNC: &str = "async stops at a server, and everything below one is synchronous";

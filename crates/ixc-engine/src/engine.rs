@@ -12,13 +12,14 @@ use std::{
 use candle_core::Tensor;
 use ixc_input::{
     conversation::CHAT_INSTRUCTION,
-    prepare::{Geometry, Pixels, prepare},
+    prepare::{Pixels, prepare},
     prompt::{Bos, Ending, Layout, Prompt, Segment, Unplaced, layout},
     special::SpecialIds,
     tokenizer::Tokenizer,
 };
 use ixc_model::{
-    Family, ModelConfig, XComposer, gguf::TOKENIZER_KEY, load::Weights, stage::Observer,
+    Family, ModelConfig, XComposer, adapter::Adapter, gguf::TOKENIZER_KEY, load::Weights,
+    stage::Observer,
 };
 use ixc_nn::{
     Arithmetic,
@@ -41,9 +42,6 @@ use crate::{
 /// The tokenizer's file beside the weights, as published.
 pub const TOKENIZER_FILE: &str = "tokenizer.model";
 
-/// Published `hd_num` of 2.5 when a request has several pictures.
-const V25_TILES_OF_SEVERAL: u32 = 6;
-
 /// How a model is loaded.
 #[derive(Clone, Debug)]
 pub struct LoadOptions {
@@ -53,6 +51,8 @@ pub struct LoadOptions {
     pub arithmetic: Arithmetic,
     /// A tokenizer elsewhere than beside the weights.
     pub tokenizer: Option<PathBuf>,
+    /// The folder of a LoRA adapter in PEFT's form, to act beside the weights.
+    pub adapter: Option<PathBuf>,
     /// Positions a prompt and its answer may take; the model's own limit if none.
     pub context: Option<usize>,
     /// How keys and values are stored.
@@ -71,6 +71,7 @@ impl Default for LoadOptions {
             keep: Keep::Stored,
             arithmetic: Arithmetic::default(),
             tokenizer: None,
+            adapter: None,
             context: None,
             kv: KvType::default(),
             feature_bytes: FEATURE_BYTES,
@@ -127,9 +128,12 @@ impl Engine {
         }
         let special = SpecialIds::of(&tokenizer)?;
         let context = context(&config, options.context)?;
-        let fingerprint = fingerprint(&config, checkpoint)?;
+        let adapter = options.adapter.as_deref().map(Adapter::open).transpose()?.map(Arc::new);
+        adapter.as_ref().map_or(Ok(()), |adapter| adapter.check(&config))?;
+        let fingerprint = fingerprint(&config, checkpoint, adapter.as_deref())?;
         let LoadOptions { keep, arithmetic, kv, .. } = *options;
-        let mut weights = Weights::new(checkpoint, keep, arithmetic);
+        let plan = ixc_model::Plan { stored: adapter, ..ixc_model::Plan::default() };
+        let mut weights = Weights::new(checkpoint, keep, arithmetic).training(&plan);
         if let Some(inputs) = &options.inputs {
             weights = weights.counting(inputs);
         }
@@ -304,13 +308,9 @@ impl Engine {
 
     /// Where the family's published `chat` has `<s>`, and pictures without a place.
     pub(crate) fn rules(&self) -> (Bos, Unplaced) {
-        match self.model.config().family {
-            Family::Vl | Family::Composition | Family::Language => {
-                (Bos::EveryTextPart, Unplaced::InTurn)
-            }
-            Family::FourKHd => (Bos::EveryTextPart, Unplaced::LoneFirst),
-            Family::V25 => (Bos::Once, Unplaced::LoneFirst),
-        }
+        let family = self.model.config().family;
+        let bos = if family == Family::V25 { Bos::Once } else { Bos::EveryTextPart };
+        (bos, family.unplaced())
     }
 
     /// Each picture's pixels and the positions it takes.
@@ -321,19 +321,10 @@ impl Engine {
         if request.pictures.is_empty() {
             return Ok(Vec::new());
         }
-        let vision = self.model.config().vision.as_ref().ok_or(ixc_model::Error::NoTower)?;
-        let several = request.pictures.len() > 1;
-        let geometry = match vision.geometry {
-            Geometry::Tiles { tile, tiles_max, style } => {
-                let published = if several && self.model.config().family == Family::V25 {
-                    V25_TILES_OF_SEVERAL
-                } else {
-                    tiles_max
-                };
-                Geometry::Tiles { tile, tiles_max: request.tiles_max.unwrap_or(published), style }
-            }
-            square => square,
-        };
+        let config = self.model.config();
+        let geometry = config
+            .geometry(request.pictures.len(), request.tiles_max)
+            .ok_or(ixc_model::Error::NoTower)?;
         request
             .pictures
             .iter()
@@ -396,18 +387,25 @@ fn context(config: &ModelConfig, asked: Option<usize>) -> Result<usize, Error> {
 /// Bytes of each tensor that tell a model from another of the same shapes.
 const SAMPLE_BYTES: usize = 64;
 
-/// Stands for the configuration, and the tensors with the first of their numbers: what tells a model from
-/// another, or from itself in another precision.
+/// Stands for the configuration, and the tensors with the first of their numbers, an adapter's with all: what
+/// tells a model from another, or from itself in another precision.
 ///
 /// # Errors
 /// When a tensor cannot be read.
-pub fn fingerprint(config: &ModelConfig, checkpoint: &Checkpoint) -> Result<[u8; 32], Error> {
+pub fn fingerprint(
+    config: &ModelConfig,
+    checkpoint: &Checkpoint,
+    adapter: Option<&Adapter>,
+) -> Result<[u8; 32], Error> {
     let mut hash = Sha256::new();
     hash.update(format!("{config:?}"));
     for name in checkpoint.names() {
         let shape = checkpoint.info(name).map(|info| (info.dtype, &info.shape));
         hash.update(format!("{name} {shape:?}"));
         hash.update(checkpoint.sample(name, SAMPLE_BYTES)?);
+    }
+    if let Some(adapter) = adapter {
+        adapter.feed(&mut |bytes| hash.update(bytes))?;
     }
     Ok(hash.finalize().into())
 }

@@ -16,6 +16,19 @@ use std::{
 /// The environment variable that names the folder with the full goldens.
 pub const GOLDENS_VARIABLE: &str = "IXC_GOLDENS";
 
+/// The environment variable that asks for longer runs of tests that do harm at random.
+pub const FUZZ_VARIABLE: &str = "IXC_FUZZ_ROUNDS";
+
+/// How often a test does harm, to a file or a process: so often, or as `IXC_FUZZ_ROUNDS` says.
+///
+/// # Panics
+/// When the variable holds no number.
+pub fn fuzz_rounds(usual: usize) -> usize {
+    std::env::var(FUZZ_VARIABLE).map_or(usual, |rounds| {
+        rounds.parse().unwrap_or_else(|error| panic!("{FUZZ_VARIABLE} {rounds:?}: {error}"))
+    })
+}
+
 /// The workspace's own folder.
 fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("crates/ixc-goldens").into()

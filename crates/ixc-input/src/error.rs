@@ -145,6 +145,13 @@ pub enum Error {
         problem: String,
     },
 
+    /// A picture inside a text that is not written as one is.
+    #[error("the data: URL {problem}; expected `data:image/png;base64,` and the file in Base64")]
+    DataUrl {
+        /// What is wrong.
+        problem: String,
+    },
+
     // Pictures: a fixed list of texts, filled with numbers and names of ours only.
     /// A picture file without a byte.
     #[error("the picture file is empty; expected PNG, JPEG, WebP, GIF, BMP or TIFF")]

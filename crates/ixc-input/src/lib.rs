@@ -6,6 +6,7 @@
 //! limit of [`limits`] here first.
 
 pub mod conversation;
+pub mod data_url;
 pub mod error;
 pub mod image;
 pub mod limits;

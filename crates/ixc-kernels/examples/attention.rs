@@ -6,7 +6,7 @@ use std::time::Instant;
 use half::f16;
 use ixc_kernels::{
     Arithmetic,
-    attention::{Heads, How, KvType, Queries, Stored, StoredMut, Stretch, attention},
+    attention::{HeadRows, Heads, How, KvType, Stored, StoredMut, Stretch, attention},
     cpu,
 };
 
@@ -72,7 +72,7 @@ fn time(name: &str, layers: usize, heads: Heads, total: usize, kind: KvType, cau
         })
         .collect();
     let q = random(heads.count() * heads.rows * heads.width, &mut seed);
-    let q = Queries { numbers: &q, head: heads.rows * heads.width, row: heads.width };
+    let q = HeadRows { numbers: &q, head: heads.rows * heads.width, row: heads.width };
     for arithmetic in [Arithmetic::Exact, Arithmetic::Fast] {
         if heads.rows == 1 && arithmetic == Arithmetic::Exact {
             continue;

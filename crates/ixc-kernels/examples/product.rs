@@ -123,7 +123,8 @@ fn time(kind: &str, matrices: &[Matrix], m: usize, threads: usize, seed: &mut u6
             let weight = &matrices[index % matrices.len()];
             let started = Instant::now();
             let rows = Rows::new(&x, INPUTS);
-            let out = product(&[Term { rows: &rows, weight }], None, Arithmetic::Fast);
+            let out =
+                product(&[Term { rows: &rows, weight: weight.into() }], None, Arithmetic::Fast);
             let time = started.elapsed().as_secs_f64();
             recycle::give(out);
             time

@@ -10,14 +10,15 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod backward;
 #[cfg(target_arch = "x86_64")]
 mod bf16;
 mod blocks;
 mod few;
 mod sequence;
-mod simd;
 mod stored;
 
+pub use backward::{Gradients, Passed, backward};
 pub use stored::{KvType, Stored, StoredMut, Stretch};
 
 use crate::{Arithmetic, cpu::Path};
@@ -46,13 +47,13 @@ impl Heads {
     }
 }
 
-/// The queries' numbers: query head h's row i starts at h · `head` + i · `row`. A key head's group of
-/// query heads are neighbours.
+/// Numbers of heads: head h's row i starts at h · `head` + i · `row`. A key head's group of query heads
+/// are neighbours.
 #[derive(Clone, Copy, Debug)]
-pub struct Queries<'a> {
+pub struct HeadRows<'a> {
     /// The numbers.
     pub numbers: &'a [f32],
-    /// From one query head to the next.
+    /// From one head to the next.
     pub head: usize,
     /// From one row to the next.
     pub row: usize,
@@ -75,7 +76,7 @@ pub struct How {
 /// # Panics
 /// When a slice is shorter than its extents say, there are fewer positions than queries or no query, or
 /// the path is not this processor's.
-pub fn attention(q: Queries, heads: Heads, stretches: &[Stretch], how: How) -> Vec<f32> {
+pub fn attention(q: HeadRows, heads: Heads, stretches: &[Stretch], how: How) -> Vec<f32> {
     let call = Call::new(q, heads, stretches, how);
     if call.lanes() <= few::LANES_MAX {
         return few::attend(&call);
@@ -90,7 +91,7 @@ pub fn attention(q: Queries, heads: Heads, stretches: &[Stretch], how: How) -> V
 /// One checked call. The queries of a key head are its lanes: row by row, the group's heads behind one
 /// another in each.
 struct Call<'a> {
-    q: Queries<'a>,
+    q: HeadRows<'a>,
     heads: Heads,
     sequence: Sequence<'a>,
     total: usize,
@@ -99,7 +100,7 @@ struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    fn new(q: Queries<'a>, heads: Heads, stretches: &'a [Stretch<'a>], how: How) -> Self {
+    fn new(q: HeadRows<'a>, heads: Heads, stretches: &'a [Stretch<'a>], how: How) -> Self {
         let Heads { kv_heads, group, rows, width } = heads;
         assert!(how.path.is_available(), "{} is not this processor's", how.path.name());
         assert!(kv_heads > 0 && group > 0 && rows > 0 && width > 0, "{heads:?}");

@@ -1,4 +1,5 @@
-//! What happens to each number of an activation alone, in place: activations, sums, biases.
+//! What happens to each number of an activation alone: activations, sums, biases, in place; and the
+//! activations' gradients.
 //!
 //! Loops over the functions of `crate::math`, compiled for the widest vectors the processor has and
 //! shared among the threads in parts of fixed size; little work stays with its caller.
@@ -6,7 +7,10 @@
 
 use pulp::{Arch, NullaryFnOnce};
 
-use crate::{math, pool::run_parts};
+use crate::{
+    math,
+    pool::{Shared, run_parts},
+};
 
 /// Numbers in one task: enough to hide its dispatch.
 pub(crate) const PART: usize = 1 << 15;
@@ -27,6 +31,41 @@ pub fn quick_gelu(x: &mut [f32]) {
 /// x = x · Φ(x), with the normal distribution's Φ (the error function's, not tanh's).
 pub fn gelu(x: &mut [f32]) {
     each(x, math::gelu)
+}
+
+/// The gradients of gate and up where y = silu(gate) · up and `dy` is y's: up · silu′(gate) · dy and
+/// silu(gate) · dy.
+///
+/// # Panics
+/// When the slices are not of one length.
+pub fn silu_mul_backward(gate: &[f32], up: &[f32], dy: &[f32], dgate: &mut [f32], dup: &mut [f32]) {
+    let len = gate.len();
+    let others = [up.len(), dy.len(), dgate.len(), dup.len()];
+    assert!(others.iter().all(|&other| other == len), "one number for each");
+    let dup = Shared::new(dup);
+    run_parts(dgate, PART, |part, dgate| {
+        let (start, len) = (part * PART, dgate.len());
+        // SAFETY: each task takes the elements of its own number.
+        let dup = unsafe { dup.part(start, len) };
+        let [gate, up, dy] = [gate, up, dy].map(|x| &x[start..][..len]);
+        Arch::new().dispatch(Gated { gate, up, dy, dgate, dup });
+    });
+}
+
+/// dx = dy · the slope of [`quick_gelu`] at x.
+///
+/// # Panics
+/// When the slices are not of one length.
+pub fn quick_gelu_backward(x: &[f32], dy: &[f32], dx: &mut [f32]) {
+    slopes(x, dy, dx, math::quick_gelu_slope)
+}
+
+/// dx = dy · the slope of [`gelu`] at x.
+///
+/// # Panics
+/// When the slices are not of one length.
+pub fn gelu_backward(x: &[f32], dy: &[f32], dx: &mut [f32]) {
+    slopes(x, dy, dx, math::gelu_slope)
 }
 
 /// x = x + y.
@@ -81,6 +120,15 @@ fn pairs(x: &mut [f32], y: &[f32], function: impl Fn(f32, f32) -> f32 + Copy + S
     });
 }
 
+fn slopes(x: &[f32], dy: &[f32], dx: &mut [f32], slope: impl Fn(f32) -> f32 + Copy + Sync) {
+    assert!(x.len() == dy.len() && x.len() == dx.len(), "one number for each");
+    run_parts(dx, PART, |part, dx| {
+        let (x, dy) = (&x[part * PART..][..dx.len()], &dy[part * PART..][..dx.len()]);
+        dx.copy_from_slice(dy);
+        Arch::new().dispatch(Pairs { x: dx, y: x, function: |dy, x| dy * slope(x) });
+    });
+}
+
 /// A loop, compiled for each width of vectors: the function must be one that is always inlined.
 struct Each<'a, F> {
     x: &'a mut [f32],
@@ -112,6 +160,30 @@ impl<F: Fn(f32, f32) -> f32> NullaryFnOnce for Pairs<'_, F> {
     fn call(self) {
         for (x, y) in self.x.iter_mut().zip(self.y) {
             *x = (self.function)(*x, *y);
+        }
+    }
+}
+
+/// The loop of [`silu_mul_backward`], over slices of one length.
+struct Gated<'a> {
+    gate: &'a [f32],
+    up: &'a [f32],
+    dy: &'a [f32],
+    dgate: &'a mut [f32],
+    dup: &'a mut [f32],
+}
+
+impl NullaryFnOnce for Gated<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let into = self.dgate.iter_mut().zip(self.dup);
+        let from = self.gate.iter().zip(self.up).zip(self.dy);
+        for ((dgate, dup), ((gate, up), dy)) in into.zip(from) {
+            let (silu, slope) = math::silu_and_slope(*gate);
+            *dgate = dy * up * slope;
+            *dup = dy * silu;
         }
     }
 }

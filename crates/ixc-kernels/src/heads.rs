@@ -22,6 +22,13 @@ pub struct Angles<'a> {
     pub sin: &'a [f32],
 }
 
+impl<'a> Angles<'a> {
+    fn of_row(self, row: usize, width: usize) -> Self {
+        let of = |numbers: &'a [f32]| &numbers[row * width / 2..][..width / 2];
+        Self { cos: of(self.cos), sin: of(self.sin) }
+    }
+}
+
 /// What [`rope_split`] makes of packed rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Split {
@@ -49,10 +56,7 @@ pub fn rope_split(rows: &[f32], heads: Heads, angles: Angles) -> Split {
     let (q, k, v) =
         (Shared::new(&mut split.q), Shared::new(&mut split.k), Shared::new(&mut split.v));
     by_rows(count, packed, |row| {
-        let angles = Angles {
-            cos: &angles.cos[row * width / 2..][..width / 2],
-            sin: &angles.sin[row * width / 2..][..width / 2],
-        };
+        let angles = angles.of_row(row, width);
         let columns = rows[row * packed..][..packed].chunks_exact(width);
         for (column, x) in columns.enumerate() {
             let (head, member) = (column / (group + 2), column % (group + 2));
@@ -62,9 +66,9 @@ pub fn rope_split(rows: &[f32], heads: Heads, angles: Angles) -> Split {
                 let place = (head * count + row) * width;
                 if member < group {
                     let place = ((head * group + member) * count + row) * width;
-                    rotate(x, angles, q.part(place, width));
+                    rotate::<false>(x, angles, q.part(place, width));
                 } else if member == group {
-                    rotate(x, angles, k.part(place, width));
+                    rotate::<false>(x, angles, k.part(place, width));
                 } else {
                     v.part(place, width).copy_from_slice(x);
                 }
@@ -72,6 +76,39 @@ pub fn rope_split(rows: &[f32], heads: Heads, angles: Angles) -> Split {
         }
     });
     split
+}
+
+/// The gradient of [`rope_split`]'s rows, (rows, kv_heads, group + 2, width), from those of what it made.
+///
+/// # Panics
+/// As [`rope_split`].
+pub fn rope_split_backward(split: &Split, heads: Heads, angles: Angles) -> Vec<f32> {
+    let Heads { kv_heads, group, rows: count, width } = heads;
+    let (packed, keys) = (kv_heads * (group + 2) * width, kv_heads * count * width);
+    let Split { q, k, v } = split;
+    assert!(width.is_multiple_of(2) && q.len() == keys * group);
+    assert!(k.len() == keys && v.len() == keys);
+    assert!(angles.cos.len() == count * width / 2 && angles.sin.len() == angles.cos.len());
+    let mut rows = floats(count * packed); // every number is written
+    let out = Shared::new(&mut rows);
+    by_rows(count, packed, |row| {
+        let angles = angles.of_row(row, width);
+        // SAFETY: rows are given to one task each.
+        let columns = unsafe { out.part(row * packed, packed) }.chunks_exact_mut(width);
+        for (column, out) in columns.enumerate() {
+            let (head, member) = (column / (group + 2), column % (group + 2));
+            let place = (head * count + row) * width;
+            if member < group {
+                let place = ((head * group + member) * count + row) * width;
+                rotate::<true>(&q[place..][..width], angles, out);
+            } else if member == group {
+                rotate::<true>(&k[place..][..width], angles, out);
+            } else {
+                out.copy_from_slice(&v[place..][..width]);
+            }
+        }
+    });
+    rows
 }
 
 /// Calls `work` with each row of `width` numbers, tasks taking several.
@@ -82,18 +119,19 @@ fn by_rows(count: usize, width: usize, work: impl Fn(usize) + Sync) {
     });
 }
 
+/// Rotates a head's row by the angles, or by their opposites.
 #[inline(always)]
-fn rotate(x: &[f32], angles: Angles, out: &mut [f32]) {
-    Arch::new().dispatch(Rotate { x, angles, out });
+fn rotate<const BACK: bool>(x: &[f32], angles: Angles, out: &mut [f32]) {
+    Arch::new().dispatch(Rotate::<BACK> { x, angles, out });
 }
 
-struct Rotate<'a> {
+struct Rotate<'a, const BACK: bool> {
     x: &'a [f32],
     angles: Angles<'a>,
     out: &'a mut [f32],
 }
 
-impl NullaryFnOnce for Rotate<'_> {
+impl<const BACK: bool> NullaryFnOnce for Rotate<'_, BACK> {
     type Output = ();
 
     #[inline(always)]
@@ -104,8 +142,9 @@ impl NullaryFnOnce for Rotate<'_> {
         let (cos, sin) = (&self.angles.cos[..half], &self.angles.sin[..half]);
         let b = &b[..half];
         for i in 0..half {
-            out_a[i] = a[i] * cos[i] - b[i] * sin[i];
-            out_b[i] = b[i] * cos[i] + a[i] * sin[i];
+            let sin = if BACK { -sin[i] } else { sin[i] };
+            out_a[i] = a[i] * cos[i] - b[i] * sin;
+            out_b[i] = b[i] * cos[i] + a[i] * sin;
         }
     }
 }

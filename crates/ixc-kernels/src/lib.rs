@@ -3,18 +3,23 @@
 //! The only home of `unsafe` in the project. Weights stay in the precision they are stored in
 //! ([`Matrix`]), mapped from their file where that is possible ([`Buffer`]), and are widened to f32
 //! a block of rows at a time while they are multiplied; nothing is ever kept twice. Attention reads the
-//! cache where it lies.
+//! cache where it lies. What is differentiable has its gradient beside it.
 //! Deliberately absent: tensors, models, words, pictures.
 
 #![allow(unsafe_code)]
 
+pub mod adamw;
 pub mod arithmetic;
 pub mod attention;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 pub mod buffer;
 pub mod cpu;
+pub mod dropout;
 pub mod elementwise;
 pub mod gptq;
 pub mod heads;
+pub mod loss;
 pub mod map;
 mod math;
 pub mod matmul;
@@ -27,6 +32,10 @@ pub mod pool;
 pub mod product;
 pub mod quant;
 pub mod recycle;
+pub mod reduce;
+mod sgemm;
+mod simd;
+mod weight;
 
 pub use arithmetic::Arithmetic;
 pub use buffer::Buffer;
@@ -36,3 +45,4 @@ pub use map::MappedFile;
 pub use matmul::matmul;
 pub use matrix::Matrix;
 pub use quant::Quant;
+pub use weight::Weight;

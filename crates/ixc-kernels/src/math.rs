@@ -65,17 +65,32 @@ pub(crate) fn silu(x: f32) -> f32 {
     x * sigmoid(x)
 }
 
+/// [`silu`] and its slope, σ(x) + x · σ(x) · σ(−x).
+#[inline(always)]
+pub(crate) fn silu_and_slope(x: f32) -> (f32, f32) {
+    let (up, down) = (sigmoid(x), sigmoid(-x)); // their sum is 1; neither loses digits
+    let silu = x * up;
+    (silu, up + silu * down)
+}
+
 /// x · σ(1.702 x).
 #[inline(always)]
 pub(crate) fn quick_gelu(x: f32) -> f32 {
     x * sigmoid(1.702 * x)
 }
 
-/// How fast the variable t = 1 / (1 + slope · x) of [`tail`] falls.
+/// The slope of [`quick_gelu`].
+#[inline(always)]
+pub(crate) fn quick_gelu_slope(x: f32) -> f32 {
+    let (up, down) = (sigmoid(1.702 * x), sigmoid(-1.702 * x));
+    up + 1.702 * (x * up * down)
+}
+
+/// How fast the variable t = 1 / (1 + slope · x) of [`normal`] falls.
 const TAIL_SLOPE: f32 = 0.3;
 
-/// `tail(x)` · e^(x²/2) / t, lowest power of t first: fitted over 0 ≤ x ≤ 14.5, behind which the tail is
-/// 0 in float32; 3e-8 of it at most.
+/// What lies beyond x, times e^(x²/2) / t, lowest power of t first: fitted over 0 ≤ x ≤ 14.5, behind which
+/// nothing is left in float32; 3e-8 of it at most.
 const TAIL: [f32; 10] = [
     0.119_687_35,
     0.119_558_34,
@@ -89,18 +104,28 @@ const TAIL: [f32; 10] = [
     -0.020_861_369,
 ];
 
-/// How much of the normal distribution lies beyond x ≥ 0.
+/// The normal distribution: how much of it lies below x, and e^(−x²/2).
 #[inline(always)]
-fn tail(x: f32) -> f32 {
-    let t = 1.0 / (1.0 + TAIL_SLOPE * x);
-    exp(-0.5 * x * x) * t * polynomial(&TAIL, t)
+fn normal(x: f32) -> (f32, f32) {
+    let (bell, t) = (exp(-0.5 * x * x), 1.0 / (1.0 + TAIL_SLOPE * x.abs()));
+    let tail = bell * t * polynomial(&TAIL, t); // beyond |x|
+    (if x > 0.0 { 1.0 - tail } else { tail }, bell)
 }
 
 /// x · Φ(x), with the normal distribution's Φ: the GELU by the error function.
 #[inline(always)]
 pub(crate) fn gelu(x: f32) -> f32 {
-    let tail = tail(x.abs());
-    x * (if x > 0.0 { 1.0 - tail } else { tail })
+    x * normal(x).0
+}
+
+/// 1 / √(2 π).
+const BELL: f32 = 0.398_942_3;
+
+/// The slope of [`gelu`], Φ(x) + x · e^(−x²/2) / √(2 π).
+#[inline(always)]
+pub(crate) fn gelu_slope(x: f32) -> f32 {
+    let (below, bell) = normal(x);
+    below + x * bell * BELL
 }
 
 #[cfg(test)]

@@ -1,19 +1,20 @@
-//! Products of float32 rows with a weight matrix: `out = x · Wᵀ`.
+//! Float32 products of rows with a weight matrix, `out = x · Wᵀ`, and those of their gradients,
+//! `dx = dy · W` and `dW = dyᵀ · x`.
 //!
-//! W is read once, a block of rows at a time: the block is widened to float32 into a scratch that
+//! W is read once, a block at a time: the block is widened to float32 into a scratch that
 //! stays in the cache, then multiplied. Few rows of x (decoding) take plain dot products, many
 //! (an image, a prompt) take gemm. Blocks do not depend on the number of threads, so neither do the
 //! results. Deliberately absent: biases, adapters, any precision below float32 for the products.
 
 use std::{cell::RefCell, ops::Range};
 
-use gemm::Parallelism;
 use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
 
 use crate::{
-    Matrix,
+    Matrix, Weight,
     pool::{self, Shared},
     recycle::floats,
+    sgemm::{Factor, Product},
 };
 
 /// Up to this many rows of x, dot products beat packing W for gemm; the rows stay in the cache.
@@ -26,6 +27,19 @@ const DOT_ROWS: usize = 4;
 /// blocks pack x less often, which is what counts when x has many rows.
 const GEMM_BLOCK_ELEMENTS: usize = 1 << 20;
 
+/// Columns of a block of a product of two matrices as they are.
+const BLOCK_COLUMNS: usize = 512;
+
+/// Rows of such a block at least.
+const BLOCK_ROWS_MIN: usize = 64;
+
+/// Blocks to be had where the extents allow: enough to share out evenly.
+const TASKS: usize = 16;
+
+/// Columns and rows of W widened at a time for `dy · W`: whole blocks of quantised weights, 512 KiB.
+const BACK_COLUMNS: usize = 512;
+const BACK_ROWS: usize = 256;
+
 /// Rows of W in one block of the dot path: enough work to hide the dispatch of a task.
 const DOT_BLOCK_ROWS: usize = 32;
 
@@ -36,22 +50,73 @@ const DOT_BLOCK_ROWS: usize = 32;
 pub fn matmul(x: &[f32], w: &Matrix) -> Vec<f32> {
     assert!(w.cols() > 0 && x.len().is_multiple_of(w.cols()), "whole rows of {}", w.cols());
     let mut out = floats(x.len() / w.cols() * w.rows()); // every number is written
-    matmul_into(x, w, false, &mut out);
+    matmul_into(x, w.into(), false, &mut out);
     out
 }
 
 /// As [`matmul`], written to `out` or added to it.
-pub(crate) fn matmul_into(x: &[f32], w: &Matrix, add: bool, out: &mut [f32]) {
+pub(crate) fn matmul_into(x: &[f32], w: Weight, add: bool, out: &mut [f32]) {
     let m = x.len() / w.cols();
     assert_eq!(out.len(), m * w.rows());
-    if m <= DOT_ROWS_MAX { dot_rows(x, m, w, add, out) } else { gemm_rows(x, m, w, add, out) }
+    if m <= DOT_ROWS_MAX { dot_rows(x, m, w, add, out) } else { gemm_rows(x, w, add, out) }
+}
+
+/// `dy · W`, (m, w.rows()) · W → (m, w.cols()), written to `out` or added to it: the gradient of a
+/// product's rows.
+pub(crate) fn matmul_back_into(dy: &[f32], w: Weight, add: bool, out: &mut [f32]) {
+    let (n, k) = (w.rows(), w.cols());
+    let m = dy.len() / n;
+    assert_eq!(out.len(), m * k);
+    if let Some(numbers) = w.as_f32() {
+        let right = Factor::rows(numbers, k);
+        return in_blocks((m, k), BLOCK_COLUMNS, Factor::rows(dy, n), right, n, add, out);
+    }
+    let out = Shared::new(out);
+    pool::run(k.div_ceil(BACK_COLUMNS), &|task| {
+        let columns = task * BACK_COLUMNS..((task + 1) * BACK_COLUMNS).min(k);
+        SCRATCH.with_borrow_mut(|scratch| {
+            for first in (0..n).step_by(BACK_ROWS) {
+                let rows = first..(first + BACK_ROWS).min(n);
+                scratch.resize(rows.len() * columns.len(), 0.0);
+                let (inner, out_add) = (rows.len(), add || first > 0);
+                Arch::new().dispatch(WidenParts {
+                    w,
+                    rows,
+                    columns: columns.clone(),
+                    out: scratch,
+                });
+                let product = Product { add: out_add, ..Product::of(m, inner, columns.len()) };
+                let left = Factor::rows(&dy[first..], n);
+                let right = Factor::rows(scratch, columns.len());
+                // SAFETY: this task alone writes these columns.
+                unsafe { product.write_shared(out, columns.start, k, left, right) };
+            }
+        });
+    });
+}
+
+/// Adds `dyᵀ · x`, (n, m) · (m, k) → (n, k), to `out`: the gradient of a weight, over some of the rows.
+pub(crate) fn matmul_outer_into(
+    (dy, n): (&[f32], usize),
+    (x, k): (&[f32], usize),
+    rows: &[Range<usize>],
+    out: &mut [f32],
+) {
+    assert_eq!(out.len(), n * k);
+    for rows in rows.iter().filter(|rows| !rows.is_empty()) {
+        let left = Factor::columns(&dy[rows.start * n..rows.end * n], n);
+        let right = Factor::rows(&x[rows.start * k..rows.end * k], k);
+        in_blocks((n, k), BLOCK_COLUMNS, left, right, rows.len(), true, out);
+    }
+}
+
+thread_local! {
+    /// Widened weights.
+    static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Does `work` on W's row blocks of `height` rows, with a scratch for widened rows.
-fn blocks(w: &Matrix, height: usize, work: impl Fn(Range<usize>, &mut Vec<f32>) + Sync) {
-    thread_local! {
-        static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
-    }
+fn blocks(w: Weight, height: usize, work: impl Fn(Range<usize>, &mut Vec<f32>) + Sync) {
     let rows = w.rows();
     pool::run(rows.div_ceil(height), &|block| {
         let rows = block * height..((block + 1) * height).min(rows);
@@ -59,7 +124,32 @@ fn blocks(w: &Matrix, height: usize, work: impl Fn(Range<usize>, &mut Vec<f32>) 
     });
 }
 
-fn dot_rows(x: &[f32], m: usize, w: &Matrix, add: bool, out: &mut [f32]) {
+/// A product of two matrices as they are, (m, inner) · (inner, n), in blocks of `width` columns at most and
+/// of rows enough to share the work out.
+fn in_blocks(
+    (m, n): (usize, usize),
+    width: usize,
+    left: Factor,
+    right: Factor,
+    inner: usize,
+    add: bool,
+    out: &mut [f32],
+) {
+    let across = n.div_ceil(width);
+    let height = m.div_ceil(TASKS.div_ceil(across)).next_multiple_of(16).max(BLOCK_ROWS_MIN);
+    let out = Shared::new(out);
+    pool::run(across * m.div_ceil(height), &|task| {
+        let (row, column) = (task / across * height, task % across * width);
+        let (rows, columns) = (height.min(m - row), width.min(n - column));
+        let left = Factor { numbers: &left.numbers[row * left.row..], ..left };
+        let right = Factor { numbers: &right.numbers[column * right.column..], ..right };
+        let product = Product { add, ..Product::of(rows, inner, columns) };
+        // SAFETY: this task alone writes this block.
+        unsafe { product.write_shared(out, row * n + column, n, left, right) };
+    });
+}
+
+fn dot_rows(x: &[f32], m: usize, w: Weight, add: bool, out: &mut [f32]) {
     let (n, k) = (w.rows(), w.cols());
     let out = Shared::new(out);
     blocks(w, DOT_BLOCK_ROWS, |block, scratch| {
@@ -81,66 +171,52 @@ fn dot_rows(x: &[f32], m: usize, w: &Matrix, add: bool, out: &mut [f32]) {
     });
 }
 
-fn gemm_rows(x: &[f32], m: usize, w: &Matrix, add: bool, out: &mut [f32]) {
-    let (width, k) = (w.rows(), w.cols());
-    let height = (GEMM_BLOCK_ELEMENTS / k).clamp(16, 512);
+fn gemm_rows(x: &[f32], w: Weight, add: bool, out: &mut [f32]) {
+    let (n, k) = (w.rows(), w.cols());
+    let m = x.len() / k;
+    let height = (GEMM_BLOCK_ELEMENTS / k).clamp(16, BLOCK_COLUMNS);
+    if let Some(numbers) = w.as_f32() {
+        let right = Factor::columns(numbers, k);
+        return in_blocks((m, n), height, Factor::rows(x, k), right, k, add, out);
+    }
     let out = Shared::new(out);
     blocks(w, height, |block, scratch| {
-        let (first, n) = (block.start, block.len());
-        let weights = widened(w, block, scratch);
-        // SAFETY: dst is columns first..first+n of an (m, width) row-major matrix, this task's own;
-        // lhs is x, (m, k); rhs is the block's transpose, (k, n): all within their slices. No other
-        // task touches these columns.
-        unsafe {
-            gemm::gemm(
-                m,
-                n,
-                k,
-                out.start().add(first),
-                1,
-                width as isize,
-                add,
-                x.as_ptr(),
-                1,
-                k as isize,
-                weights.as_ptr(),
-                k as isize,
-                1,
-                1.0,
-                1.0,
-                false,
-                false,
-                false,
-                Parallelism::None,
-            );
-        }
+        let (first, count) = (block.start, block.len());
+        let right = Factor::columns(widened(w, block, scratch), k);
+        let product = Product { add, ..Product::of(m, k, count) };
+        // SAFETY: this task alone writes these columns.
+        unsafe { product.write_shared(out, first, n, Factor::rows(x, k), right) };
     });
 }
 
 /// Some rows of W as float32: in place where they are stored so, else widened into the scratch.
-fn widened<'a>(w: &'a Matrix, rows: Range<usize>, scratch: &'a mut Vec<f32>) -> &'a [f32] {
+fn widened<'a>(w: Weight<'a>, rows: Range<usize>, scratch: &'a mut Vec<f32>) -> &'a [f32] {
     let k = w.cols();
     if let Some(stored) = w.as_f32() {
         return &stored[rows.start * k..rows.end * k];
     }
     scratch.resize(rows.len() * k, 0.0);
-    Arch::new().dispatch(Widen { w, rows, out: scratch });
+    Arch::new().dispatch(WidenParts { w, rows, columns: 0..k, out: scratch });
     scratch
 }
 
-/// [`Matrix::widen`], compiled for the widest vectors this processor has.
-struct Widen<'a> {
-    w: &'a Matrix,
+/// Some columns of some rows of W, compiled for the widest vectors this processor has.
+struct WidenParts<'a> {
+    w: Weight<'a>,
     rows: Range<usize>,
+    columns: Range<usize>,
     out: &'a mut [f32],
 }
 
-impl NullaryFnOnce for Widen<'_> {
+impl NullaryFnOnce for WidenParts<'_> {
     type Output = ();
 
     #[inline(always)]
     fn call(self) {
-        self.w.widen(self.rows, self.out);
+        let Self { w, rows, columns, out } = self;
+        for (row, out) in rows.zip(out.chunks_exact_mut(columns.len())) {
+            w.widen_part(row, columns.clone(), out);
+        }
     }
 }
 

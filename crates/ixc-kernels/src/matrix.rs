@@ -153,16 +153,16 @@ impl Matrix {
     /// Writes some inputs of one output as float32 into `out`, (inputs.len()). Exact.
     ///
     /// # Panics
-    /// When they are not the matrix's, `out` has another size, or a block is cut.
+    /// When they are not the matrix's, `out` has another size, or 32 inputs of a block are cut.
     #[inline(always)] // so that the caller's run-time SIMD dispatch reaches the loops
     pub(crate) fn widen_part(&self, output: usize, inputs: Range<usize>, out: &mut [f32]) {
         assert!(output < self.rows && inputs.end <= self.cols && out.len() == inputs.len());
         match &self.storage {
             Storage::Gptq(words) => words.widen_part(output, inputs, out),
             Storage::Blocks(quant, buffer) => {
-                let start = output * quant.row_bytes(self.cols) + quant.row_bytes(inputs.start);
-                let blocks = &buffer.bytes()[start..][..quant.row_bytes(inputs.len())];
-                quant.dequantise(blocks, out);
+                let row_bytes = quant.row_bytes(self.cols);
+                let row = &buffer.bytes()[output * row_bytes..][..row_bytes];
+                quant.dequantise_part(row, inputs.start, out);
             }
             _ => {
                 let start = output * self.cols + inputs.start;

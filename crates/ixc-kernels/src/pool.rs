@@ -244,6 +244,11 @@ impl<T> Shared<T> {
         Self { start: slice.as_mut_ptr(), len: slice.len() }
     }
 
+    /// How many elements there are.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
     /// The first element.
     pub(crate) fn start(&self) -> *mut T {
         self.start

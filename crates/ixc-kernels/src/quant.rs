@@ -82,11 +82,34 @@ impl Quant {
     #[inline(always)] // so that the caller's run-time SIMD dispatch reaches the loops
     pub fn dequantise(self, blocks: &[u8], out: &mut [f32]) {
         assert_eq!(blocks.len(), self.row_bytes(out.len()));
+        self.dequantise_part(blocks, 0, out);
+    }
+
+    /// Of the numbers that some blocks stand for, those from `first` on: whole 32s.
+    ///
+    /// # Panics
+    /// When a 32 is cut, or there are not as many numbers.
+    #[inline(always)] // as above
+    pub(crate) fn dequantise_part(self, blocks: &[u8], first: usize, out: &mut [f32]) {
+        assert!(first.is_multiple_of(32) && out.len().is_multiple_of(32), "whole 32s");
+        let parts = (first / 32..).zip(out.as_chunks_mut::<32>().0);
         match self {
-            Self::Q4_0 => read::q4_0(blocks, out),
-            Self::Q8_0 => read::q8_0(blocks, out),
-            Self::Q4K => read::q4_k(blocks, out),
-            Self::Q6K => read::q6_k(blocks, out),
+            Self::Q4_0 => {
+                let (blocks, _) = blocks.as_chunks();
+                parts.for_each(|(part, out)| read::q4_0(&blocks[part], out));
+            }
+            Self::Q8_0 => {
+                let (blocks, _) = blocks.as_chunks();
+                parts.for_each(|(part, out)| read::q8_0(&blocks[part], out));
+            }
+            Self::Q4K => {
+                let (blocks, _) = blocks.as_chunks();
+                parts.for_each(|(part, out)| read::q4_k(&blocks[part / 8], part % 8, out));
+            }
+            Self::Q6K => {
+                let (blocks, _) = blocks.as_chunks();
+                parts.for_each(|(part, out)| read::q6_k(&blocks[part / 8], part % 8, out));
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Deliberately absent: where the numbers come from; that is [`crate::read`].
 
-use ixc_input::prepare::Geometry;
+use ixc_input::{prepare::Geometry, prompt::Unplaced};
 use ixc_nn::{
     cache::{CacheShape, KvType},
     rope::Rope,
@@ -16,6 +16,9 @@ pub const TOWER_HEAD_WIDTH: usize = 64;
 
 /// Edge of a tile of 2.5 in pixels.
 pub const V25_TILE: u32 = 560;
+
+/// Tiles a picture of 2.5 when several come together, as published.
+const V25_TILES_OF_SEVERAL: u32 = 6;
 
 /// Edge of the composition checkpoint's pictures in pixels.
 pub const COMPOSITION_SIDE: u32 = 224;
@@ -44,6 +47,14 @@ impl Family {
             Self::FourKHd => "InternLM-XComposer2-4KHD",
             Self::V25 => "InternLM-XComposer-2.5",
             Self::Language => "InternLM2 (no vision tower)",
+        }
+    }
+
+    /// Where a picture stands in the prompt that came without a place.
+    pub fn unplaced(self) -> Unplaced {
+        match self {
+            Self::Vl | Self::Composition | Self::Language => Unplaced::InTurn,
+            Self::FourKHd | Self::V25 => Unplaced::LoneFirst,
         }
     }
 }
@@ -153,6 +164,20 @@ pub struct ModelConfig {
     pub gptq: bool,
     /// Names of text adapters in the file that this program does not apply (2.5's `sft`, `dpo`, …).
     pub text_adapters: Vec<String>,
+}
+
+impl ModelConfig {
+    /// How each of `pictures` that come together becomes pixels, or `None` without a tower. `tiles_max`
+    /// replaces the published number of tiles (`hd_num`) in the high-resolution family.
+    pub fn geometry(&self, pictures: usize, tiles_max: Option<u32>) -> Option<Geometry> {
+        let stored = self.vision.as_ref()?.geometry;
+        let Geometry::Tiles { tile, tiles_max: published, style } = stored else {
+            return Some(stored);
+        };
+        let several = pictures > 1 && self.family == Family::V25;
+        let published = if several { V25_TILES_OF_SEVERAL } else { published };
+        Some(Geometry::Tiles { tile, tiles_max: tiles_max.unwrap_or(published), style })
+    }
 }
 
 /// Rank and scale of Partial LoRA, layer kind by layer kind.

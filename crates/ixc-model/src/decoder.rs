@@ -2,24 +2,28 @@
 //!
 //! Rows of all sequences in a batch lie behind one another without padding; linear layers see them
 //! together, attention sees each sequence alone with its own cache. So a batch equals its members.
-//! The cache is optional: the same forward serves training.
+//! The cache is optional: the same forward serves training, where blocks may be kept as their inputs alone.
 
-use candle_core::{Device, Tensor};
+use std::sync::Arc;
+
 use ixc_nn::{
     Arithmetic,
     activation::add,
-    attention::{attention, attention_cached},
-    cache::{KvCache, LayerCache},
+    attention::{Span, packed},
+    cache::KvCache,
+    graph::Value,
+    linear::Linear,
     norm::RmsNorm,
-    numbers::recycle,
-    plora::{ImageRows, PLoraLinear},
+    plora::{Acting, ImageRows},
     rope::{Rope, RopeTables},
+    rows::select,
 };
 
 use crate::{
     Error, ModelConfig,
     load::Weights,
     stage::{Observer, Stage, report},
+    training::{self, Training},
 };
 
 /// One sequence's share of a batch: its new rows, and what came before them.
@@ -32,31 +36,35 @@ pub struct Sequence<'a> {
 
 /// Which rows a forward pass is for. All of them reach the caches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outputs {
+pub enum Outputs<'a> {
     /// Every row.
     All,
     /// The last row of each sequence: behind the last block's attention nothing else is computed.
     Last,
+    /// As above, some rows, ascending.
+    Rows(&'a [u32]),
 }
 
 /// The rows that go on behind the last block's attention.
 struct Wanted {
-    rows: Tensor, // (sequences), indices
-    images: ImageRows,
+    rows: Vec<u32>,
+    acting: Acting,
 }
 
 /// What stays the same through all blocks of one forward pass.
-struct Pass<'a, 'b> {
-    images: &'a ImageRows,
-    batch: &'a mut [Sequence<'b>],
-    /// Rotary tables of each sequence's new rows.
-    tables: Vec<RopeTables>,
+struct Pass {
+    acting: Acting,
+    /// Rows of each sequence.
+    lengths: Vec<usize>,
+    /// Rotary tables of all rows.
+    tables: RopeTables,
+    wanted: Option<Wanted>,
 }
 
 /// Grouped-query attention with rotary positions.
 struct Attention {
-    wqkv: PLoraLinear,
-    wo: PLoraLinear,
+    wqkv: Linear,
+    wo: Linear,
     kv_heads: usize,
     group: usize,
     arithmetic: Arithmetic,
@@ -67,14 +75,15 @@ struct Block {
     attention_norm: RmsNorm,
     attention: Attention,
     ffn_norm: RmsNorm,
-    gate: PLoraLinear, // w1
-    down: PLoraLinear, // w2
-    up: PLoraLinear,   // w3
+    gate: Linear, // w1
+    down: Linear, // w2
+    up: Linear,   // w3
+    is_last: bool,
 }
 
 /// All blocks and the last norm.
 pub struct Decoder {
-    blocks: Vec<Block>,
+    blocks: Vec<Arc<Block>>,
     norm: RmsNorm,
     rope: Rope,
 }
@@ -87,8 +96,8 @@ impl Decoder {
     pub fn load(weights: &Weights, config: &ModelConfig) -> Result<Self, Error> {
         let language = &config.language;
         let blocks = (0..language.layers)
-            .map(|layer| Block::load(&weights.at(&format!("layers.{layer}")), config))
-            .collect::<Result<_, _>>()?;
+            .map(|layer| Ok(Arc::new(Block::load(weights, layer, config)?)))
+            .collect::<Result<_, Error>>()?;
         Ok(Self {
             blocks,
             norm: weights.rms_norm("norm", language.hidden, language.eps)?,
@@ -96,51 +105,105 @@ impl Decoder {
         })
     }
 
-    /// Runs a batch of rows, (n, hidden) → (n, hidden) or (sequences, hidden), extending the sequences'
-    /// caches.
+    /// Runs a batch of rows, (n, hidden) → (n, hidden) or those wanted, extending the sequences' caches.
     ///
     /// # Errors
     /// When the sequences' rows do not add up to n.
     pub fn forward(
         &self,
-        x: &Tensor,
-        images: &ImageRows,
+        x: &Value,
+        images: ImageRows,
         batch: &mut [Sequence],
         outputs: Outputs,
+        training: Option<&Training>,
         observe: &mut Observer,
-    ) -> Result<Tensor, Error> {
-        let tables = batch
-            .iter()
-            .map(|s| self.rope.tables(s.cache.as_ref().map_or(0, |cache| cache.len()), s.rows))
-            .collect();
-        let wanted = match outputs {
-            Outputs::Last if batch.iter().any(|sequence| sequence.rows != 1) => {
-                Some(Wanted::last(images, batch)?)
-            }
-            _ => None,
-        };
-        let mut pass = Pass { images, batch, tables };
+    ) -> Result<Value, Error> {
+        let pass = Arc::new(self.pass(images, batch, outputs, training));
         let _buffers = ixc_nn::pass();
         let mut x = x.clone(); // (n, hidden)
         for (layer, block) in self.blocks.iter().enumerate() {
-            let wanted = wanted.as_ref().filter(|_| layer + 1 == self.blocks.len());
-            x = block.forward(&x, layer, &mut pass, wanted)?;
-            report(observe, Stage::DecoderLayer(layer), &x)?;
+            x = if batch.iter().any(|sequence| sequence.cache.is_some()) {
+                block.forward(&x, &pass, &mut Sequence::spans(batch, layer))?
+            } else {
+                let (one, pass) = (block.clone(), pass.clone());
+                training::block(&x, block.is_trained(), training, move |x| {
+                    one.forward(x, &pass, &mut pass.spans())
+                })?
+            };
+            report(observe, Stage::DecoderLayer(layer), x.tensor())?;
         }
-        for sequence in pass.batch {
+        for sequence in batch {
             if let Some(cache) = &mut sequence.cache {
                 cache.advance(sequence.rows);
             }
         }
         let x = self.norm.forward(&x)?;
-        report(observe, Stage::DecoderOutput, &x)?;
+        report(observe, Stage::DecoderOutput, x.tensor())?;
         Ok(x)
+    }
+
+    fn pass(
+        &self,
+        images: ImageRows,
+        batch: &[Sequence],
+        outputs: Outputs,
+        training: Option<&Training>,
+    ) -> Pass {
+        let acting = |images, first: fn(&Training) -> usize| match training {
+            Some(training) => training.acting(images, first(training)),
+            None => Acting::from(images),
+        };
+        let rows = match outputs {
+            Outputs::Last if batch.iter().any(|sequence| sequence.rows != 1) => Some(ends(batch)),
+            Outputs::Rows(rows) => Some(rows.to_vec()),
+            _ => None,
+        };
+        let wanted = rows.map(|rows| {
+            let is_image = |&row: &u32| !images.within(row as usize..row as usize + 1).is_empty();
+            let images = ImageRows::from_mask(rows.iter().map(is_image));
+            Wanted { rows, acting: acting(images, |training| training.done.words) }
+        });
+        let past = |sequence: &Sequence| sequence.cache.as_ref().map_or(0, |cache| cache.len());
+        Pass {
+            lengths: batch.iter().map(|sequence| sequence.rows).collect(),
+            tables: self.rope.tables(batch.iter().map(|s| (past(s), s.rows))),
+            acting: acting(images, |training| training.done.rows),
+            wanted,
+        }
+    }
+}
+
+/// The last row of each sequence.
+fn ends(batch: &[Sequence]) -> Vec<u32> {
+    let mut end = 0;
+    let ends = batch.iter().map(|sequence| {
+        end += sequence.rows;
+        end.saturating_sub(1) as u32
+    });
+    ends.collect()
+}
+
+impl Sequence<'_> {
+    /// The sequences' shares of one layer.
+    fn spans<'a>(batch: &'a mut [Sequence], layer: usize) -> Vec<Span<'a>> {
+        let spans = batch.iter_mut().map(|Sequence { rows, cache }| Span {
+            rows: *rows,
+            past: cache.as_mut().map(|cache| cache.layer(layer)),
+        });
+        spans.collect()
+    }
+}
+
+impl Pass {
+    /// The sequences' shares of a layer, without a past.
+    fn spans(&self) -> Vec<Span<'static>> {
+        self.lengths.iter().map(|&rows| Span { rows, past: None }).collect()
     }
 }
 
 impl Block {
-    fn load(weights: &Weights, config: &ModelConfig) -> Result<Self, Error> {
-        let language = &config.language;
+    fn load(weights: &Weights, layer: usize, config: &ModelConfig) -> Result<Self, Error> {
+        let (language, weights) = (&config.language, weights.at(&format!("layers.{layer}")));
         let linear = |index: usize| weights.plora_linear(index, config);
         Ok(Self {
             attention_norm: weights.rms_norm("attention_norm", language.hidden, language.eps)?,
@@ -155,86 +218,42 @@ impl Block {
             gate: linear(2)?,
             down: linear(3)?,
             up: linear(4)?,
+            is_last: layer + 1 == language.layers,
         })
     }
 
-    fn forward(
-        &self,
-        x: &Tensor,
-        layer: usize,
-        pass: &mut Pass,
-        wanted: Option<&Wanted>,
-    ) -> Result<Tensor, Error> {
-        let normed = self.attention_norm.forward(x)?;
-        let mut seen = self.attention.forward(&normed, layer, pass)?;
-        recycle(normed);
-        let (mut x, mut images) = (x.clone(), pass.images);
-        if let Some(wanted) = wanted {
-            x = x.index_select(&wanted.rows, 0)?;
-            seen = seen.index_select(&wanted.rows, 0)?;
-            images = &wanted.images;
-        }
-        x = add(self.attention.wo.forward(&seen, images)?, &x)?;
-        recycle(seen);
-        let normed = self.ffn_norm.forward(&x)?;
-        let inner = PLoraLinear::gated(&self.gate, &self.up, &normed, images)?; // (n, inner)
-        recycle(normed);
-        let out = add(self.down.forward(&inner, images)?, &x)?;
-        [inner, x].into_iter().for_each(recycle);
-        Ok(out)
+    fn is_trained(&self) -> bool {
+        let Self { attention: Attention { wqkv, wo, .. }, gate, down, up, .. } = self;
+        [&self.attention_norm, &self.ffn_norm].into_iter().any(|n| n.weight.trained().is_some())
+            || [wqkv, wo, gate, down, up].into_iter().any(Linear::is_trained)
     }
-}
 
-impl Wanted {
-    /// The last row of each sequence.
-    fn last(images: &ImageRows, batch: &[Sequence]) -> Result<Self, Error> {
-        let mut rows = Vec::with_capacity(batch.len());
-        let mut end = 0;
-        for sequence in batch {
-            end += sequence.rows;
-            rows.push(end.saturating_sub(1));
+    /// (n, hidden) → (n, hidden), or the rows wanted behind the last block.
+    fn forward(&self, x: &Value, pass: &Pass, spans: &mut [Span]) -> Result<Value, ixc_nn::Error> {
+        let normed = self.attention_norm.forward(x)?;
+        let mut seen = self.attention.forward(&normed, pass, spans)?;
+        normed.recycle();
+        let (mut x, mut acting) = (x.clone(), &pass.acting);
+        if let Some(wanted) = pass.wanted.as_ref().filter(|_| self.is_last) {
+            x = select(&x, &wanted.rows)?;
+            seen = select(&seen, &wanted.rows)?;
+            acting = &wanted.acting;
         }
-        let is_image = |row: &usize| !images.within(*row..row + 1).is_empty();
-        let images = ImageRows::from_mask(rows.iter().map(is_image));
-        let rows: Vec<u32> = rows.into_iter().map(|row| row as u32).collect();
-        Ok(Self { rows: Tensor::new(rows, &Device::Cpu)?, images })
+        x = add(self.attention.wo.forward(&seen, acting)?, &x)?;
+        seen.recycle();
+        let normed = self.ffn_norm.forward(&x)?;
+        let inner = Linear::gated(&self.gate, &self.up, &normed, acting)?; // (n, inner)
+        normed.recycle();
+        let out = add(self.down.forward(&inner, acting)?, &x)?;
+        [inner, x].into_iter().for_each(Value::recycle);
+        Ok(out)
     }
 }
 
 impl Attention {
     /// What each row sees, before the output layer: (n, hidden) → (n, heads · d).
-    fn forward(&self, x: &Tensor, layer: usize, pass: &mut Pass) -> Result<Tensor, Error> {
-        let qkv = self.wqkv.forward(x, pass.images)?; // (n, (heads + 2 kv) · d)
-        let mut start = 0;
-        let mut seen = Vec::with_capacity(pass.batch.len());
-        for (sequence, tables) in pass.batch.iter_mut().zip(&pass.tables) {
-            let rows = qkv.narrow(0, start, sequence.rows)?; // (t, (heads + 2 kv) · d)
-            let cache = sequence.cache.as_mut().map(|cache| cache.layer(layer));
-            seen.push(self.attend(&rows, cache, tables)?); // (t, heads · d)
-            start += sequence.rows;
-        }
-        recycle(qkv);
-        Ok(if seen.len() == 1 { seen.swap_remove(0) } else { Tensor::cat(&seen, 0)? })
-    }
-
-    /// One sequence: its packed rows, (t, kv · (group + 2) · d) → (t, heads · d).
-    ///
-    /// Each key head's rows are packed as its group of queries, then its key, then its value.
-    fn attend(
-        &self,
-        rows: &Tensor,
-        cache: Option<&mut LayerCache>,
-        tables: &RopeTables,
-    ) -> Result<Tensor, Error> {
-        let (q, k, v) = tables.split(rows, self.kv_heads, self.group)?; // (kv, g, t, d), (kv, t, d)
-        let seen = match cache {
-            Some(cache) => {
-                cache.append(&k, &v)?;
-                attention_cached(&q, cache, self.arithmetic)?
-            }
-            None => attention(&q, &k, &v, true, self.arithmetic)?,
-        };
-        [q, k, v].into_iter().for_each(recycle);
-        Ok(seen)
+    fn forward(&self, x: &Value, pass: &Pass, spans: &mut [Span]) -> Result<Value, ixc_nn::Error> {
+        let qkv = self.wqkv.forward(x, &pass.acting)?; // (n, (heads + 2 kv) · d)
+        packed(qkv, &pass.tables, self.kv_heads, self.group, spans, self.arithmetic)
     }
 }

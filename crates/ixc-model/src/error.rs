@@ -37,6 +37,14 @@ pub enum Error {
         /// Expected, found, and what to do.
         problem: String,
     },
+    /// A LoRA adapter that cannot be used, or not with this model.
+    #[error("{}: {problem}", path.display())]
+    Adapter {
+        /// The adapter's folder, or its file.
+        path: std::path::PathBuf,
+        /// Expected, found, and what to do.
+        problem: String,
+    },
     /// The tensors are of a model that is not one of the family.
     #[error("{0}")]
     Family(String),
@@ -84,6 +92,22 @@ pub enum Error {
         path: String,
         /// Expected, found, and what to do.
         problem: String,
+    },
+    /// A weight that cannot be trained as it is stored.
+    #[error(
+        "tensor {tensor}: it is stored in GPTQ's 4 bits and cannot be trained: freeze the language model (recipes lora and plora do), or start from a checkpoint in bf16"
+    )]
+    Untrainable {
+        /// The tensor.
+        tensor: String,
+    },
+    /// LoRA was asked for on layers that the model does not have.
+    #[error(
+        "lora: no linear layer's name ends in {target:?}; names are such as wqkv, w1, q_proj, vision_proj.0, output"
+    )]
+    NoTarget {
+        /// What was asked for.
+        target: String,
     },
     /// A prompt and its images do not fit.
     #[error("the prompt has a slot for image {index}, but {count} image(s) were given")]

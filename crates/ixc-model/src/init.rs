@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::{
     Error, Family, ModelConfig,
     config::{COMPOSITION_SIDE, LanguageConfig, PATCH, PLoraConfig, VisionConfig, published_scale},
-    tensors::{self, ExpectedTensor, LINEARS},
+    tensors::{self, LINEARS},
 };
 
 /// A published size (model.md, section 1).
@@ -114,7 +114,8 @@ pub fn write(
     writer.write::<Error>(|plan, sink| {
         let index = expected.iter().position(|tensor| tensor.name == plan.name);
         let index = index.expect("a planned tensor is an expected one");
-        fill(&expected[index], index as u64, seed, sink, &mut |numbers| {
+        let numbers = plan.shape.iter().product();
+        fill_of(&plan.name).stream(numbers, seed, index as u64, sink, &mut |numbers| {
             done += (numbers * dtype.size()) as u64;
             progress(done, total)
         })
@@ -129,61 +130,81 @@ pub fn write(
     Ok(())
 }
 
-fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     std::fs::write(path, bytes)
         .map_err(|source| Error::File { path: path.display().to_string(), source })
 }
 
-/// Streams one tensor's numbers: ones for norms, zeros for biases, else uniform around zero.
-fn fill(
-    tensor: &ExpectedTensor,
-    index: u64,
-    seed: u64,
-    sink: &mut Sink<'_>,
-    wrote: &mut dyn FnMut(usize) -> ControlFlow<()>,
-) -> Result<(), Error> {
-    let total: usize = tensor.shape.iter().product();
-    let constant = if tensor.name.ends_with("bias") {
-        Some(0.0)
-    } else if tensor.name.contains("norm") {
-        Some(1.0)
-    } else {
-        None
-    };
-    let mut numbers = vec![0f32; BATCH.min(total)];
-    for start in (0..total).step_by(BATCH) {
-        let numbers = &mut numbers[..BATCH.min(total - start)];
-        match constant {
-            Some(value) => numbers.fill(value),
-            None => {
-                let first = (start / CHUNK) as u64;
-                numbers.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, numbers)| {
-                    let mut random = ChaCha8Rng::seed_from_u64(seed);
-                    random.set_stream(index << 32 | (first + chunk as u64));
-                    uniform(&mut random, numbers);
-                });
-            }
-        }
-        sink.f32(numbers)?;
-        if wrote(numbers.len()).is_break() {
-            return Err(Error::Cancelled);
-        }
-    }
-    Ok(())
+/// What a tensor of numbers is filled with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Fill {
+    /// One number.
+    Constant(f32),
+    /// Uniform numbers from minus to plus this.
+    Uniform(f32),
 }
 
-/// Uniform numbers of the published standard deviation.
-fn uniform(random: &mut ChaCha8Rng, out: &mut [f32]) {
-    let reach = (DEVIATION * 3f64.sqrt()) as f32;
-    for value in out {
-        // 24 bits fill a float32's fraction.
-        let unit = (random.next_u32() >> 8) as f32 / (1u32 << 23) as f32 - 1.0;
-        *value = unit * reach;
+impl Fill {
+    /// PyTorch's default for a linear layer's weight and bias of so many inputs: Kaiming-uniform with
+    /// a = √5, which is 1 / √inputs.
+    pub(crate) fn kaiming(inputs: usize) -> Self {
+        Self::Uniform(1.0 / (inputs as f32).sqrt())
+    }
+
+    /// Fills numbers. `tensor` and `chunk` name a stream of random numbers of their own.
+    pub(crate) fn fill(self, seed: u64, tensor: u64, chunk: u64, numbers: &mut [f32]) {
+        match self {
+            Self::Constant(value) => numbers.fill(value),
+            Self::Uniform(reach) => {
+                let mut random = ChaCha8Rng::seed_from_u64(seed);
+                random.set_stream(tensor << 32 | chunk);
+                for value in numbers {
+                    // 24 bits fill a float32's fraction.
+                    let unit = (random.next_u32() >> 8) as f32 / (1u32 << 23) as f32 - 1.0;
+                    *value = unit * reach;
+                }
+            }
+        }
+    }
+
+    /// Streams so many numbers of a tensor, on all threads.
+    pub(crate) fn stream(
+        self,
+        total: usize,
+        seed: u64,
+        tensor: u64,
+        sink: &mut Sink<'_>,
+        wrote: &mut dyn FnMut(usize) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let mut numbers = vec![0f32; BATCH.min(total)];
+        for start in (0..total).step_by(BATCH) {
+            let numbers = &mut numbers[..BATCH.min(total - start)];
+            let first = (start / CHUNK) as u64;
+            numbers.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, numbers)| {
+                self.fill(seed, tensor, first + chunk as u64, numbers);
+            });
+            sink.f32(numbers)?;
+            if wrote(numbers.len()).is_break() {
+                return Err(Error::Cancelled);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Ones for norms, zeros for biases, else uniform numbers of the published standard deviation.
+fn fill_of(name: &str) -> Fill {
+    if name.ends_with("bias") {
+        Fill::Constant(0.0)
+    } else if name.contains("norm") {
+        Fill::Constant(1.0)
+    } else {
+        Fill::Uniform((DEVIATION * 3f64.sqrt()) as f32)
     }
 }
 
 /// `config.json` in the published form, with the adapters' scales stated.
-fn config_json(config: &ModelConfig, dtype: StoredType) -> serde_json::Value {
+pub(crate) fn config_json(config: &ModelConfig, dtype: StoredType) -> serde_json::Value {
     let language = &config.language;
     let side = match config.vision.as_ref().map(|vision| vision.geometry) {
         Some(Geometry::Square { side }) => Some(side),

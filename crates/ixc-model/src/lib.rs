@@ -4,14 +4,17 @@
 //! model is comes from its checkpoint's files ([`config`]), nothing from a name.
 //! Deliberately absent: sampling, conversations, progress, printing.
 
+pub mod adapter;
 pub mod config;
 pub mod decoder;
 pub mod error;
+pub mod from_parts;
 pub mod gguf;
 pub mod importance;
 pub mod init;
 pub mod limits;
 pub mod load;
+pub mod parameters;
 pub mod quantise;
 pub mod read;
 pub mod shapes;
@@ -19,10 +22,12 @@ pub mod splice;
 pub mod stage;
 pub mod tensors;
 pub mod tiles;
+pub mod training;
 pub mod vision;
 pub mod xcomposer;
 
 pub use config::{Family, ModelConfig};
 pub use error::Error;
+pub use parameters::{Group, Parameter, Plan};
 pub use stage::Stage;
 pub use xcomposer::XComposer;

@@ -1,12 +1,14 @@
 //! The one place where words and pictures meet.
 //!
-//! A prompt's segments become rows in order: text ids look up their embeddings, an image slot takes
+//! Prompts' segments become rows in order: text ids look up their embeddings, an image slot takes
 //! the projector's rows. The mask of image rows, which decides where Partial LoRA acts, is made here
-//! and nowhere else. Training and inference share it.
+//! and nowhere else, and so is what each row has to learn. Training and inference share it.
+
+use std::ops::Range;
 
 use candle_core::Tensor;
 use ixc_input::prompt::{Prompt, Segment};
-use ixc_nn::{embedding::Embedding, plora::ImageRows};
+use ixc_nn::{embedding::Embedding, graph::Value, plora::ImageRows, rows::cat};
 
 use crate::Error;
 
@@ -19,27 +21,75 @@ pub struct Spliced {
     pub images: ImageRows,
 }
 
-/// Lays a prompt's text embeddings and `features` (one (tokens, hidden) an image) behind one another.
+/// A picture's rows among those of several.
+#[derive(Clone, Debug)]
+pub struct Feature {
+    /// Rows of the projector, (tokens, hidden).
+    pub all: Value,
+    /// Which of them are the picture's.
+    pub rows: Range<usize>,
+}
+
+/// Prompts behind one another.
+#[derive(Clone, Debug)]
+pub struct Laid {
+    /// (n, hidden).
+    pub rows: Value,
+    /// Which of the n rows are image rows.
+    pub images: ImageRows,
+    /// Rows of each prompt.
+    pub lengths: Vec<usize>,
+    /// What is to be learned.
+    pub learned: Learned,
+}
+
+/// The words that are learned: each is asked for at the row before its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Learned {
+    /// Rows, ascending.
+    pub rows: Vec<u32>,
+    /// The id that follows each.
+    pub ids: Vec<u32>,
+}
+
+/// Lays prompts behind one another, each with its pictures' features. A prompt's first word is never learned:
+/// nothing stands before it.
 ///
 /// # Errors
 /// When a slot names an image that was not given, or an id is outside the vocabulary.
-pub fn splice(prompt: &Prompt, features: &[Tensor], words: &Embedding) -> Result<Spliced, Error> {
-    let mut rows = Vec::with_capacity(prompt.segments.len());
-    let mut images = ImageRows::default();
+pub fn splice(
+    prompts: &[(&Prompt, &[Feature])],
+    words: &Embedding,
+    recorded: bool,
+) -> Result<Laid, Error> {
+    let mut pieces = Vec::new();
+    let (mut images, mut learned) = (ImageRows::default(), Learned::default());
+    let mut lengths = Vec::with_capacity(prompts.len());
     let mut length = 0;
-    for segment in &prompt.segments {
-        let piece = match segment {
-            Segment::Text { ids, .. } => words.forward(ids)?, // (ids, hidden)
-            Segment::Image { index } => {
-                let feature = features
-                    .get(*index)
-                    .ok_or(Error::NoSuchImage { index: *index, count: features.len() })?; // (tokens, hidden)
-                images.push(length..length + feature.dim(0)?);
-                feature.clone()
+    for (prompt, features) in prompts {
+        let first = length;
+        for segment in &prompt.segments {
+            match segment {
+                Segment::Text { ids, learned: is_learned } => {
+                    if *is_learned {
+                        let places = (length..).zip(ids).filter(|(place, _)| *place > first);
+                        learned.rows.extend(places.clone().map(|(place, _)| place as u32 - 1));
+                        learned.ids.extend(places.map(|(_, id)| id));
+                    }
+                    pieces.push((words.forward(ids, recorded)?, 0..ids.len())); // (ids, hidden)
+                    length += ids.len();
+                }
+                Segment::Image { index } => {
+                    let Some(Feature { all, rows }) = features.get(*index) else {
+                        return Err(Error::NoSuchImage { index: *index, count: features.len() });
+                    };
+                    images.push(length..length + rows.len());
+                    pieces.push((all.clone(), rows.clone())); // (tokens, hidden)
+                    length += rows.len();
+                }
             }
-        };
-        length += piece.dim(0)?;
-        rows.push(piece);
+        }
+        lengths.push(length - first);
     }
-    Ok(Spliced { embeddings: Tensor::cat(&rows, 0)?, images })
+    Ok(Laid { rows: cat(&pieces)?, images, lengths, learned })
 }

@@ -24,6 +24,9 @@ pub const SUB_GN: &str = "plora_sub_GN";
 /// The separator between the global view and the mosaic.
 pub const GLB_GN: &str = "plora_glb_GN";
 
+/// What stands between a linear layer's name and A or B of Partial LoRA.
+const PLORA_INFIX: &str = ".Plora_";
+
 /// Text adapters of 2.5, by the infix their tensors carry.
 const TEXT_ADAPTER_INFIX: &str = ".lora_";
 
@@ -115,6 +118,21 @@ impl Part {
     }
 }
 
+/// The part that a tensor belongs to, by its published name.
+pub fn part(name: &str) -> Part {
+    if name.contains(PLORA_INFIX) {
+        Part::Plora
+    } else if name.starts_with(TOWER) {
+        Part::Tower
+    } else if name.starts_with("vision_proj.") || name == SUB_GN || name == GLB_GN {
+        Part::Projector
+    } else if name.starts_with("output.") || name.starts_with("model.tok_embeddings.") {
+        Part::Words
+    } else {
+        Part::Decoder
+    }
+}
+
 /// One tensor that the model needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpectedTensor {
@@ -199,7 +217,7 @@ pub fn expected_vision(vision: &VisionConfig, hidden: usize) -> Vec<ExpectedTens
         &[width, 3, PATCH, PATCH],
         Part::Tower,
     );
-    add(format!("{TOWER}.embeddings.position_embedding.weight"), &[rows, width], Part::Tower);
+    add(position_table(), &[rows, width], Part::Tower);
     for side in ["weight", "bias"] {
         add(format!("{TOWER}.pre_layrnorm.{side}"), &[width], Part::Tower);
     }
@@ -235,6 +253,19 @@ pub fn expected_vision(vision: &VisionConfig, hidden: usize) -> Vec<ExpectedTens
     all
 }
 
+/// The name of the tower's position table.
+pub fn position_table() -> String {
+    format!("{TOWER}.embeddings.position_embedding.weight")
+}
+
+/// The name, without `.weight`, of the linear layer that a tensor is the weight of, if it is one's: tables of
+/// embeddings and the parts of adapters are none.
+pub fn linear(tensor: &ExpectedTensor) -> Option<&str> {
+    let name = tensor.name.strip_suffix(".weight")?;
+    let matrix = tensor.shape.len() == 2 && tensor.part != Part::Plora;
+    (matrix && !name.contains("embedding")).then_some(name)
+}
+
 /// Tensors that published files carry but no computation of ours reads: CLIP's last norm (the
 /// features are taken before it) and its constant position numbers.
 pub fn is_known_unused(name: &str) -> bool {
@@ -251,7 +282,7 @@ pub fn text_adapter(name: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{expected, published_name, short_name};
+    use super::{expected, part, published_name, short_name};
     use crate::init::Like;
 
     /// Bytes that public tools keep a name in, less the 0 at its end.
@@ -270,6 +301,7 @@ mod tests {
                 assert!(short.len() <= NAME_BYTES, "{short}");
                 assert_eq!(published_name(&short).as_deref(), Some(tensor.name.as_str()));
                 assert!(seen.insert(short));
+                assert_eq!(part(&tensor.name), tensor.part, "{}", tensor.name);
             }
         }
         assert_eq!(

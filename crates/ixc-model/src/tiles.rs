@@ -5,7 +5,7 @@
 //! mosaic of all tiles (4KHD and 2.5, published `encode_img` / `HD_transform`).
 
 use candle_core::Tensor;
-use ixc_nn::interpolate::bicubic;
+use ixc_nn::{Error as NumbersError, interpolate::bicubic};
 
 use crate::Error;
 
@@ -50,7 +50,7 @@ pub fn merge(
     columns: usize,
     newline: &Tensor,
     separator: &Tensor,
-) -> Result<Tensor, Error> {
+) -> Result<Tensor, NumbersError> {
     let global = mosaic(&features.narrow(0, 0, 1)?, 1, 1, newline)?;
     let local = mosaic(&features.narrow(0, 1, rows * columns)?, rows, columns, newline)?;
     let width = newline.elem_count();
@@ -63,7 +63,7 @@ fn mosaic(
     rows: usize,
     columns: usize,
     newline: &Tensor,
-) -> Result<Tensor, Error> {
+) -> Result<Tensor, NumbersError> {
     let (_, patches, width) = features.dims3()?;
     let half = patches.isqrt() / 2;
     let merged = features

@@ -3,16 +3,21 @@
 //! pixels → patches + class row + positions → norm → blocks → patches. The class row is dropped and
 //! CLIP's last norm not applied, as published. Deliberately absent: pictures, tiling, the projector.
 
+use std::sync::Arc;
+
 use candle_core::{D, Tensor};
 use ixc_nn::{
     Arithmetic,
     activation::{add, quick_gelu},
-    attention::attention,
+    attention::views,
+    graph::{Value, compose},
     interpolate::bicubic,
     linear::Linear,
     norm::LayerNorm,
-    numbers::recycle,
     pass,
+    plora::{Acting, ImageRows},
+    rows::cat,
+    trained::Small,
 };
 
 use crate::{
@@ -20,10 +25,12 @@ use crate::{
     config::{PATCH, VisionConfig},
     load::Weights,
     stage::{Observer, Stage, report},
+    training::{self, Training},
 };
 
-/// Views taken through the tower together: bounds the activations of a picture of many tiles.
-const VIEWS_MAX: usize = 4;
+/// Rows taken through the tower together: bounds the activations of a picture of many tiles. Four views of
+/// the largest tile.
+const ROWS_MAX: usize = 4 * 1601;
 
 /// One block: attention and a two-layer MLP, each behind a norm and added to its input.
 struct Block {
@@ -41,11 +48,11 @@ struct Block {
 
 /// The tower.
 pub struct Tower {
-    class: Tensor,     // (C)
-    patches: Linear,   // 3 · 14 · 14 → C
-    positions: Tensor, // (1 + grid², C)
+    class: Small,     // (C)
+    patches: Linear,  // 3 · 14 · 14 → C
+    positions: Small, // (1 + grid², C)
     norm: LayerNorm,
-    blocks: Vec<Block>,
+    blocks: Vec<Arc<Block>>,
     grid: usize,
 }
 
@@ -57,53 +64,95 @@ impl Tower {
     pub fn load(weights: &Weights, config: &VisionConfig) -> Result<Self, Error> {
         let width = config.width;
         let embeddings = weights.at("embeddings");
-        let stored = embeddings.tensor(
-            "position_embedding.weight",
-            &[config.stored_grid * config.stored_grid + 1, width],
-        )?;
+        let stored = [config.stored_grid * config.stored_grid + 1, width];
+        let positions = embeddings.small_as("position_embedding.weight", &stored, |table| {
+            // An adapter's table may have been trained in the size in which it is used.
+            resize_positions(&table, (table.dim(0)? - 1).isqrt(), config.grid())
+        })?;
         let blocks = (0..config.layers)
             .map(|layer| Block::load(&weights.at(&format!("encoder.layers.{layer}")), config))
-            .collect::<Result<_, _>>()?;
+            .map(|block| Ok(Arc::new(block?)))
+            .collect::<Result<_, Error>>()?;
         Ok(Self {
-            class: embeddings.tensor("class_embedding", &[width])?,
+            class: embeddings.small("class_embedding", &[width])?,
             patches: embeddings.flattened("patch_embedding.weight", &[width, 3, PATCH, PATCH])?,
-            positions: resize_positions(&stored, config.stored_grid, config.grid())?,
+            positions,
             norm: weights.layer_norm("pre_layrnorm", width)?,
             blocks,
             grid: config.grid(),
         })
     }
 
-    /// Looks at views: (views, 3, side, side) → (views, grid², C).
+    /// Whether any of its weights is trained.
+    fn is_trained(&self) -> bool {
+        let small = [&self.class, &self.positions, &self.norm.weight, &self.norm.bias];
+        small.into_iter().any(|small| small.trained().is_some())
+            || self.patches.is_trained()
+            || self.blocks.iter().any(|block| block.is_trained())
+    }
+
+    /// Rows of a view within the tower.
+    pub fn rows(&self) -> usize {
+        1 + self.grid * self.grid
+    }
+
+    /// Looks at views: (views, 3, side, side) → (views, grid², C). `first` views went before in the step.
     ///
     /// # Errors
     /// When the views are not of the tower's size.
-    pub fn forward(&self, pixels: &Tensor, observe: &mut Observer) -> Result<Tensor, Error> {
+    pub fn forward(
+        &self,
+        pixels: &Tensor,
+        training: Option<&Training>,
+        first: usize,
+        observe: &mut Observer,
+    ) -> Result<Value, Error> {
         let _pass = pass();
         let views = pixels.dim(0)?;
-        let mut features = Vec::with_capacity(views.div_ceil(VIEWS_MAX));
-        for start in (0..views).step_by(VIEWS_MAX) {
-            let pixels = pixels.narrow(0, start, VIEWS_MAX.min(views - start))?;
-            features.push(self.forward_few(&pixels, observe)?);
+        let most = (ROWS_MAX / self.rows()).max(1);
+        let mut features = Vec::with_capacity(views.div_ceil(most));
+        for start in (0..views).step_by(most) {
+            let count = most.min(views - start);
+            let pixels = pixels.narrow(0, start, count)?;
+            let few = self.forward_few(&pixels, training, first + start, observe)?;
+            features.push((few, 0..count));
         }
-        let features = Tensor::cat(&features, 0)?; // (views, grid², C)
-        report(observe, Stage::TowerOutput, &features)?;
+        let features = cat(&features)?; // (views, grid², C)
+        report(observe, Stage::TowerOutput, features.tensor())?;
         Ok(features)
     }
 
-    fn forward_few(&self, pixels: &Tensor, observe: &mut Observer) -> Result<Tensor, Error> {
-        let views = pixels.dim(0)?;
-        let patches = self.patches.forward(&unfold(pixels, self.grid)?)?; // (v, grid², C)
-        let width = patches.dim(2)?;
-        let class = self.class.broadcast_as((views, 1, width))?; // (v, 1, C)
-        let mut x = Tensor::cat(&[&class, &patches], 1)?.broadcast_add(&self.positions)?;
+    fn forward_few(
+        &self,
+        pixels: &Tensor,
+        training: Option<&Training>,
+        first: usize,
+        observe: &mut Observer,
+    ) -> Result<Value, Error> {
+        let rows = self.rows();
+        let acting = match training {
+            Some(training) => training.acting(ImageRows::default(), first * rows),
+            None => Acting::default(),
+        };
+        // A frozen tower is not recorded: it runs as in inference.
+        let pixels =
+            Value::given(unfold(pixels, self.grid)?, training.is_some() && self.is_trained());
+        let patches = self.patches.forward(&pixels, &acting)?; // (v, grid², C)
+        let inputs = [&self.class.value(&patches), &patches, &self.positions.value(&patches)];
+        let mut x = compose(inputs, |[class, patches, positions]| {
+            let (views, _, width) = patches.dims3()?;
+            let class = class.broadcast_as((views, 1, width))?; // (v, 1, C)
+            Ok(Tensor::cat(&[&class, &patches], 1)?.broadcast_add(&positions)?)
+        })?;
         x = self.norm.forward(&x)?; // (v, 1 + grid², C)
-        report(observe, Stage::TowerInput, &x)?;
+        report(observe, Stage::TowerInput, x.tensor())?;
         for (layer, block) in self.blocks.iter().enumerate() {
-            x = block.forward(&x)?;
-            report(observe, Stage::TowerLayer(layer), &x)?;
+            let (one, acting) = (block.clone(), acting.clone());
+            let trained = block.is_trained();
+            x = training::block(&x, trained, training, move |x| one.forward(x, &acting))?;
+            report(observe, Stage::TowerLayer(layer), x.tensor())?;
         }
-        Ok(x.narrow(1, 1, self.grid * self.grid)?)
+        Ok(compose([&x], |[x]| Ok(x.narrow(1, 1, rows - 1)?))?)
     }
 }
 
@@ -125,35 +174,33 @@ impl Block {
         })
     }
 
+    fn is_trained(&self) -> bool {
+        let norms = [&self.norm1, &self.norm2].into_iter().flat_map(|n| [&n.weight, &n.bias]);
+        norms.into_iter().any(|small| small.trained().is_some())
+            || [&self.q, &self.k, &self.v, &self.out, &self.fc1, &self.fc2]
+                .into_iter()
+                .any(Linear::is_trained)
+    }
+
     /// (views, t, C) → (views, t, C).
-    fn forward(&self, x: &Tensor) -> Result<Tensor, Error> {
+    fn forward(&self, x: &Value, acting: &Acting) -> Result<Value, ixc_nn::Error> {
         let normed = self.norm1.forward(x)?;
-        let x = add(self.attend(&normed)?, x)?;
-        recycle(normed);
+        let x = add(self.attend(&normed, acting)?, x)?;
+        normed.recycle();
         let normed = self.norm2.forward(&x)?;
-        let inner = quick_gelu(self.fc1.forward(&normed)?)?; // (v, t, inner)
-        recycle(normed);
-        let out = add(self.fc2.forward(&inner)?, &x)?;
-        [inner, x].into_iter().for_each(recycle);
+        let inner = quick_gelu(self.fc1.forward(&normed, acting)?)?; // (v, t, inner)
+        normed.recycle();
+        let out = add(self.fc2.forward(&inner, acting)?, &x)?;
+        [inner, x].into_iter().for_each(Value::recycle);
         Ok(out)
     }
 
-    fn attend(&self, x: &Tensor) -> Result<Tensor, Error> {
-        let (_, count, width) = x.dims3()?;
-        let [q, k, v] = Linear::forward_three([&self.q, &self.k, &self.v], x)?; // (v, t, C) each
-        let mut views = Vec::with_capacity(x.dim(0)?);
-        for view in 0..x.dim(0)? {
-            let heads = |rows: &Tensor| -> Result<Tensor, Error> {
-                let rows = rows.get(view)?.reshape((count, self.heads, width / self.heads))?;
-                Ok(rows.transpose(0, 1)?) // (heads, t, d)
-            };
-            let q = heads(&q)?.unsqueeze(1)?; // (heads, 1, t, d)
-            views.push(attention(&q, &heads(&k)?, &heads(&v)?, false, self.arithmetic)?); // (t, C)
-        }
-        [q, k, v].into_iter().for_each(recycle);
-        let seen = Tensor::stack(&views, 0)?; // (v, t, C)
-        let out = self.out.forward(&seen)?;
-        recycle(seen);
+    fn attend(&self, x: &Value, acting: &Acting) -> Result<Value, ixc_nn::Error> {
+        let layers = [&self.q, &self.k, &self.v];
+        let [q, k, v] = Linear::forward_three(layers, x, acting)?; // (v, t, C) each
+        let seen = views(q, k, v, self.heads, self.arithmetic)?; // (v, t, C)
+        let out = self.out.forward(&seen, acting)?;
+        seen.recycle();
         Ok(out)
     }
 }

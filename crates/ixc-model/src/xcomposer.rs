@@ -2,7 +2,8 @@
 //!
 //! pixels → tower → projector → splice with text → decoder (Partial LoRA on image rows) → logits.
 //! [`XComposer::see`], [`XComposer::splice`], [`XComposer::forward`] and [`XComposer::logits`] are the
-//! four steps; generation and training only decide what is fed to them.
+//! four steps; generation and training only decide what is fed to them, and training
+//! ([`crate::training`]) has the same steps recorded.
 //! Deliberately absent: sampling, prompts' wording, files (see [`crate::load`]).
 
 use candle_core::{Device, Tensor};
@@ -15,8 +16,10 @@ use ixc_nn::{
     activation::gelu,
     cache::{KvCache, KvType},
     embedding::Embedding,
+    graph::{Value, compose},
     linear::Linear,
-    plora::ImageRows,
+    plora::{Acting, ImageRows},
+    trained::Small,
     weights::{Checkpoint, Keep},
 };
 
@@ -25,9 +28,11 @@ use crate::{
     config::VisionConfig,
     decoder::{Decoder, Outputs, Sequence},
     load::{Weights, check_complete},
-    splice::{Spliced, splice},
-    stage::{Observer, Stage, report},
+    parameters::{Parameter, Plan},
+    splice::{Feature, Laid, Spliced, splice},
+    stage::{Observer, Stage, report, unobserved},
     tensors, tiles,
+    training::Training,
     vision::Tower,
 };
 
@@ -38,20 +43,21 @@ pub struct XComposer {
     words: Embedding,
     decoder: Decoder,
     output: Linear,
+    parameters: Vec<Parameter>,
 }
 
 /// What turns pixels into rows of the language model: tower, separators, projector.
 pub struct Eye {
     tower: Tower,
     /// Newline and separator vectors, each of 4 C, in the high-resolution family.
-    separators: Option<(Tensor, Tensor)>,
+    separators: Option<(Small, Small)>,
     projector: [Linear; 2],
     geometry: Geometry,
 }
 
 impl XComposer {
     /// Builds the model from a checkpoint; `keep` says in which precision its matrices stay, `arithmetic`
-    /// what products with them are made of.
+    /// what products with them are made of. Nothing is trained.
     ///
     /// # Errors
     /// When tensors are missing or misshapen.
@@ -64,10 +70,24 @@ impl XComposer {
         Self::of(config, &Weights::new(checkpoint, keep, arithmetic))
     }
 
+    /// As [`XComposer::load`], trained as the plan says: such weights are float32, whatever `keep` is.
+    ///
+    /// # Errors
+    /// As there, and when the plan does not fit the model.
+    pub fn load_for(
+        config: ModelConfig,
+        checkpoint: &Checkpoint,
+        keep: Keep,
+        arithmetic: Arithmetic,
+        plan: &Plan,
+    ) -> Result<Self, Error> {
+        Self::of(config, &Weights::new(checkpoint, keep, arithmetic).training(plan))
+    }
+
     /// Builds the model from a checkpoint's weights.
     ///
     /// # Errors
-    /// As [`XComposer::load`].
+    /// As [`XComposer::load_for`].
     pub fn of(config: ModelConfig, weights: &Weights) -> Result<Self, Error> {
         check_complete(&config, weights.checkpoint())?;
         let model = weights.at("model");
@@ -81,6 +101,7 @@ impl XComposer {
             words: model.embedding("tok_embeddings", vocabulary, hidden)?,
             decoder: Decoder::load(&model, &config)?,
             output: weights.linear("output", hidden, vocabulary)?,
+            parameters: weights.parameters()?,
             config,
         })
     }
@@ -88,6 +109,16 @@ impl XComposer {
     /// What the model is.
     pub fn config(&self) -> &ModelConfig {
         &self.config
+    }
+
+    /// What is trained, in the order of loading: the same for every model of the same plan.
+    pub fn parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+
+    /// The output layer.
+    pub(crate) fn output(&self) -> &Linear {
+        &self.output
     }
 
     /// An empty cache for one sequence, its numbers stored so.
@@ -103,6 +134,16 @@ impl XComposer {
         self.eye.as_ref().ok_or(Error::NoTower)?.forward(pixels, observe)
     }
 
+    /// Looks at pictures, recorded under training: each one's rows, and how many views all have.
+    pub(crate) fn features(
+        &self,
+        pictures: &[&Pixels],
+        training: Option<&Training>,
+        observe: &mut Observer,
+    ) -> Result<(Vec<Feature>, usize), Error> {
+        self.eye.as_ref().ok_or(Error::NoTower)?.features(pictures, training, observe)
+    }
+
     /// Lays a prompt's words and pictures behind one another.
     ///
     /// # Errors
@@ -113,9 +154,22 @@ impl XComposer {
         features: &[Tensor],
         observe: &mut Observer,
     ) -> Result<Spliced, Error> {
-        let spliced = splice(prompt, features, &self.words)?;
-        report(observe, Stage::Splice, &spliced.embeddings)?;
-        Ok(spliced)
+        let feature =
+            |rows: &Tensor| Ok(Feature { rows: 0..rows.dim(0)?, all: Value::plain(rows.clone()) });
+        let features = features.iter().map(feature).collect::<Result<Vec<_>, Error>>()?;
+        let Laid { rows, images, .. } = self.lay_out(&[(prompt, &features)], false)?;
+        let embeddings = rows.into_tensor();
+        report(observe, Stage::Splice, &embeddings)?;
+        Ok(Spliced { embeddings, images })
+    }
+
+    /// Lays prompts with their pictures' rows behind one another, recorded or not.
+    pub(crate) fn lay_out(
+        &self,
+        prompts: &[(&Prompt, &[Feature])],
+        recorded: bool,
+    ) -> Result<Laid, Error> {
+        splice(prompts, &self.words, recorded)
     }
 
     /// Text rows alone: (ids, hidden). Every word that is generated comes back this way.
@@ -123,7 +177,7 @@ impl XComposer {
     /// # Errors
     /// When an id is outside the vocabulary.
     pub fn embed(&self, ids: &[u32]) -> Result<Tensor, Error> {
-        Ok(self.words.forward(ids)?)
+        Ok(self.words.forward(ids, false)?.into_tensor())
     }
 
     /// Reads rows, (n, hidden) → (n, hidden) or (sequences, hidden), Partial LoRA acting on the image rows.
@@ -138,7 +192,23 @@ impl XComposer {
         outputs: Outputs,
         observe: &mut Observer,
     ) -> Result<Tensor, Error> {
-        self.decoder.forward(embeddings, images, batch, outputs, observe)
+        let x = Value::plain(embeddings.clone());
+        let read = self.decoder.forward(&x, images.clone(), batch, outputs, None, observe)?;
+        Ok(read.into_tensor())
+    }
+
+    /// Reads sequences of so many rows without a past, recorded under training.
+    pub(crate) fn read(
+        &self,
+        rows: Value,
+        images: ImageRows,
+        lengths: &[usize],
+        outputs: Outputs,
+        training: Option<&Training>,
+    ) -> Result<Value, Error> {
+        let mut batch: Vec<Sequence> =
+            lengths.iter().map(|&rows| Sequence { rows, cache: None }).collect();
+        self.decoder.forward(&rows, images, &mut batch, outputs, training, &mut unobserved)
     }
 
     /// Scores of the next word after each row: (rows, hidden) → (rows, vocabulary).
@@ -146,7 +216,8 @@ impl XComposer {
     /// # Errors
     /// When the rows are not of the model's width.
     pub fn logits(&self, rows: &Tensor, observe: &mut Observer) -> Result<Tensor, Error> {
-        let logits = self.output.forward(rows)?;
+        let rows = Value::plain(rows.clone());
+        let logits = self.output.forward(&rows, &Acting::default())?.into_tensor();
         report(observe, Stage::Logits, &logits)?;
         Ok(logits)
     }
@@ -161,8 +232,8 @@ impl Eye {
         let separators = match config.geometry {
             Geometry::Square { .. } => None,
             Geometry::Tiles { .. } => Some((
-                weights.tensor(tensors::SUB_GN, &[1, 1, 1, 4 * config.width])?,
-                weights.tensor(tensors::GLB_GN, &[1, 1, 4 * config.width])?,
+                weights.small(tensors::SUB_GN, &[1, 1, 1, 4 * config.width])?,
+                weights.small(tensors::GLB_GN, &[1, 1, 4 * config.width])?,
             )),
         };
         Ok(Self {
@@ -181,22 +252,81 @@ impl Eye {
     /// # Errors
     /// When the pixels are not of the geometry.
     pub fn forward(&self, pixels: &Pixels, observe: &mut Observer) -> Result<Tensor, Error> {
-        let (height, width) = (pixels.height as usize, pixels.width as usize);
-        let picture = Tensor::from_slice(&pixels.data, (3, height, width), &Device::Cpu)?;
-        let rows = match (self.geometry, &self.separators) {
-            (Geometry::Tiles { tile, .. }, Some((newline, separator))) => {
-                let views = tiles::cut(&picture, tile as usize)?;
-                let features = self.tower.forward(&views.pixels, observe)?;
-                let merged =
-                    tiles::merge(&features, views.rows, views.columns, newline, separator)?;
-                report(observe, Stage::TilesMerged, &merged)?;
-                merged // (tokens, 4 C)
-            }
-            _ => self.tower.forward(&picture.unsqueeze(0)?, observe)?.squeeze(0)?, // (tokens, C)
+        let (mut features, _) = self.features(&[pixels], None, observe)?;
+        Ok(features.swap_remove(0).all.into_tensor())
+    }
+
+    /// Each picture's rows, recorded under training, and how many views all have.
+    fn features(
+        &self,
+        pictures: &[&Pixels],
+        training: Option<&Training>,
+        observe: &mut Observer,
+    ) -> Result<(Vec<Feature>, usize), Error> {
+        let Some(separators) = &self.separators else {
+            return self.squares(pictures, training, observe);
         };
-        let inner = gelu(self.projector[0].forward(&rows)?)?; // (tokens, hidden)
-        let seen = self.projector[1].forward(&inner)?;
-        report(observe, Stage::Projector, &seen)?;
+        let Geometry::Tiles { tile, .. } = self.geometry else { unreachable!("it has separators") };
+        let mut views = 0;
+        let mut features = Vec::with_capacity(pictures.len());
+        for pixels in pictures {
+            let cut = tiles::cut(&picture(pixels)?, tile as usize)?;
+            let first = views + training.map_or(0, |training| training.done.views);
+            let seen = self.tower.forward(&cut.pixels, training, first, observe)?;
+            let seen = seen.given_in(training.is_some());
+            let (newline, separator) = (separators.0.value(&seen), separators.1.value(&seen));
+            let merged = compose([&seen, &newline, &separator], |[seen, newline, separator]| {
+                tiles::merge(&seen, cut.rows, cut.columns, &newline, &separator)
+            })?;
+            report(observe, Stage::TilesMerged, merged.tensor())?; // (tokens, 4 C)
+            let all = self.project(&merged, training, first, observe)?;
+            features.push(Feature { rows: 0..all.tensor().dim(0)?, all });
+            views += 1 + cut.rows * cut.columns;
+        }
+        Ok((features, views))
+    }
+
+    /// As [`Eye::features`], of pictures that are one view each: all go through together.
+    fn squares(
+        &self,
+        pictures: &[&Pixels],
+        training: Option<&Training>,
+        observe: &mut Observer,
+    ) -> Result<(Vec<Feature>, usize), Error> {
+        let pixels =
+            pictures.iter().map(|pixels| picture(pixels)).collect::<Result<Vec<_>, _>>()?;
+        let first = training.map_or(0, |training| training.done.views);
+        let seen = self.tower.forward(&Tensor::stack(&pixels, 0)?, training, first, observe)?;
+        let (views, patches, width) = seen.tensor().dims3()?; // (views, grid², C)
+        let rows = seen.given_in(training.is_some()).reshape(&[views * patches, width])?;
+        let all = self.project(&rows, training, first, observe)?;
+        let feature =
+            |view: usize| Feature { all: all.clone(), rows: view * patches..(view + 1) * patches };
+        Ok(((0..views).map(feature).collect(), views))
+    }
+
+    /// (rows, C or 4 C) → (rows, hidden); `first` views went before in the step.
+    fn project(
+        &self,
+        rows: &Value,
+        training: Option<&Training>,
+        first: usize,
+        observe: &mut Observer,
+    ) -> Result<Value, Error> {
+        let acting = match training {
+            // No view has more rows here than in the tower.
+            Some(training) => training.acting(ImageRows::default(), first * self.tower.rows()),
+            None => Acting::default(),
+        };
+        let inner = gelu(self.projector[0].forward(rows, &acting)?)?; // (rows, hidden)
+        let seen = self.projector[1].forward(&inner, &acting)?;
+        report(observe, Stage::Projector, seen.tensor())?;
         Ok(seen)
     }
+}
+
+/// (3, h, w)
+fn picture(pixels: &Pixels) -> Result<Tensor, Error> {
+    let shape = (3, pixels.height as usize, pixels.width as usize);
+    Ok(Tensor::from_slice(&pixels.data, shape, &Device::Cpu)?)
 }

@@ -1,19 +1,216 @@
-//! Scaled dot-product attention on tensors: the CPU's kernel, reading tensors and cache where they lie.
+//! Scaled dot-product attention: the CPU's kernel, reading tensors and cache where they lie.
 //!
-//! Deliberately absent: projections, positions, the cache's growth, and (so far as nothing is trained)
-//! a backward pass.
+//! [`packed`] is the language model's, of several sequences behind one another; [`views`] the tower's. Both
+//! can be taken back, keeping queries, keys and values: scores are computed again.
+//! Deliberately absent: projections.
 
 use candle_core::{CpuStorage, Device, Storage, Tensor};
 use ixc_kernels::{
     Arithmetic,
-    attention::{Heads, How, Queries, Stored, Stretch},
+    attention::{Gradients, HeadRows, Heads, How, Passed, Stored, Stretch, backward},
     cpu,
+    heads::{Split, rope_split_backward},
+    recycle::{floats, give},
 };
 
 use crate::{
     Error,
     cache::{LayerCache, Rows},
+    graph::{Value, compose},
+    numbers::{lend, recycle},
+    rope::RopeTables,
 };
+
+/// One sequence's share of packed rows.
+#[derive(Debug)]
+pub struct Span<'a> {
+    /// How many rows are its.
+    pub rows: usize,
+    /// What it saw before, to which these rows are added.
+    pub past: Option<&'a mut LayerCache>,
+}
+
+/// Causal attention of sequences with rotary positions, each seeing itself alone: packed rows,
+/// (n, kv_heads · (group + 2) · d) as [`RopeTables::split`] takes them → (n, kv_heads · group · d).
+///
+/// # Errors
+/// When shapes do not fit, or the pass is recorded and there is a past.
+pub fn packed(
+    qkv: Value,
+    tables: &RopeTables,
+    kv_heads: usize,
+    group: usize,
+    spans: &mut [Span],
+    arithmetic: Arithmetic,
+) -> Result<Value, Error> {
+    let heads = tables.heads(qkv.tensor(), kv_heads, group)?;
+    if spans.iter().map(|span| span.rows).sum::<usize>() != heads.rows {
+        return Err(refuse(format!("attention: {} rows are not those of {spans:?}", heads.rows)));
+    }
+    if !qkv.is_on_cpu() {
+        return composed_packed(&qkv, tables, kv_heads, group, spans);
+    }
+    let (q, k, v) = tables.split(qkv.tensor(), kv_heads, group)?; // (kv, g, n, d), (kv, n, d)
+    let mut start = 0;
+    let mut seen = Vec::with_capacity(spans.len());
+    for Span { rows, past } in &mut *spans {
+        let (q, k, v) =
+            (q.narrow(2, start, *rows)?, k.narrow(1, start, *rows)?, v.narrow(1, start, *rows)?);
+        seen.push(match past {
+            Some(past) => {
+                past.append(&k, &v)?;
+                attention_cached(&q, past, arithmetic)?
+            }
+            None => attention(&q, &k, &v, true, arithmetic)?,
+        }); // (t, heads · d)
+        start += *rows;
+    }
+    let seen = if seen.len() == 1 { seen.swap_remove(0) } else { Tensor::cat(&seen, 0)? };
+    if !qkv.is_recorded() {
+        qkv.recycle();
+        [q, k, v].into_iter().for_each(recycle);
+        return Ok(Value::plain(seen));
+    }
+    if spans.iter().any(|span| span.past.is_some()) {
+        return Err(refuse("attention: what is trained has no past".into()));
+    }
+    let (tables, dims) = (tables.clone(), qkv.tensor().dims().to_vec());
+    let how = How { causal: true, arithmetic, path: cpu::path() };
+    let sequences: Vec<usize> = spans.iter().map(|span| span.rows).collect();
+    Ok(Value::made(seen, &[&qkv], false, move |dy| {
+        let lying = (heads.rows * heads.width, heads.width);
+        let split =
+            taken_back([(&q, lying), (&k, lying), (&v, lying)], &dy, heads, &sequences, how)?;
+        dy.recycle();
+        let rows = rope_split_backward(&split, heads, tables.angles());
+        [split.q, split.k, split.v].into_iter().for_each(give);
+        Ok(vec![Some(Tensor::from_vec(rows, dims, &Device::Cpu)?.into())])
+    }))
+}
+
+/// Attention of several views, all of whose rows see each other: (views, t, C) each → (views, t, C), C the
+/// heads' rows side by side.
+///
+/// # Errors
+/// When shapes do not fit.
+pub fn views(
+    q: Value,
+    k: Value,
+    v: Value,
+    heads: usize,
+    arithmetic: Arithmetic,
+) -> Result<Value, Error> {
+    if !q.is_on_cpu() {
+        return composed_views(&q, &k, &v, heads);
+    }
+    let (views, count, width) = q.tensor().dims3()?;
+    let mut seen = Vec::with_capacity(views);
+    for view in 0..views {
+        let heads = |rows: &Value| -> Result<Tensor, Error> {
+            let rows = rows.tensor().get(view)?.reshape((count, heads, width / heads))?;
+            Ok(rows.transpose(0, 1)?) // (heads, t, d)
+        };
+        let q = heads(&q)?.unsqueeze(1)?; // (heads, 1, t, d)
+        seen.push(attention(&q, &heads(&k)?, &heads(&v)?, false, arithmetic)?); // (t, C)
+    }
+    let seen = Tensor::stack(&seen, 0)?; // (views, t, C)
+    if ![&q, &k, &v].iter().any(|x| x.is_recorded()) {
+        [q, k, v].into_iter().for_each(Value::recycle);
+        return Ok(Value::plain(seen));
+    }
+    let kept = [&q, &k, &v].map(|x| x.tensor().clone());
+    let how = How { causal: false, arithmetic, path: cpu::path() };
+    let heads = Heads { kv_heads: heads, group: 1, rows: views * count, width: width / heads };
+    Ok(Value::made(seen, &[&q, &k, &v], false, move |dy| {
+        let kept = kept.each_ref().map(|x| (x, (heads.width, width)));
+        let Split { q, k, v } = taken_back(kept, &dy, heads, &vec![count; views], how)?;
+        dy.recycle();
+        let gradient = |x| Tensor::from_vec(x, (views, count, width), &Device::Cpu);
+        [q, k, v].into_iter().map(|x| Ok(Some(gradient(x)?.into()))).collect()
+    }))
+}
+
+/// The gradients of queries, keys and values, lying as these do: steps from head to head and from row to row.
+fn taken_back(
+    [q, k, v]: [(&Tensor, (usize, usize)); 3],
+    dy: &Tensor,
+    heads: Heads,
+    sequences: &[usize],
+    how: How,
+) -> Result<Split, Error> {
+    let dy = dy.contiguous()?;
+    let (of_q, of_k, of_v, of_dy) = (lend(q.0)?, lend(k.0)?, lend(v.0)?, lend(&dy)?);
+    let lying = |numbers, (head, row)| HeadRows { numbers, head, row };
+    let dy = lying(&*of_dy, (heads.width, heads.count() * heads.width));
+    let (q, k, v) = (lying(&*of_q, q.1), lying(&*of_k, k.1), lying(&*of_v, v.1));
+    let zeros = |x: HeadRows| floats(x.numbers.len()); // every number is written
+    let mut split = Split { q: zeros(q), k: zeros(k), v: zeros(v) };
+    let gradients = Gradients { q: &mut split.q, k: &mut split.k, v: &mut split.v };
+    backward(Passed { q, k, v, dout: dy }, heads, sequences, how, gradients);
+    Ok(split)
+}
+
+/// [`packed`] of candle's operations, without a past.
+///
+/// # Errors
+/// When shapes do not fit.
+pub fn composed_packed(
+    qkv: &Value,
+    tables: &RopeTables,
+    kv_heads: usize,
+    group: usize,
+    spans: &[Span],
+) -> Result<Value, Error> {
+    compose([qkv], |[qkv]| {
+        let (q, k, v) = tables.composed(&qkv, kv_heads, group)?;
+        let mut start = 0;
+        let mut seen = Vec::with_capacity(spans.len());
+        for &Span { rows, .. } in spans {
+            let (q, k) = (q.narrow(2, start, rows)?, k.narrow(1, start, rows)?);
+            seen.push(composed(&q, &k, &v.narrow(1, start, rows)?, true)?);
+            start += rows;
+        }
+        Ok(Tensor::cat(&seen, 0)?)
+    })
+}
+
+/// [`views`] of candle's operations.
+///
+/// # Errors
+/// When shapes do not fit.
+pub fn composed_views(q: &Value, k: &Value, v: &Value, heads: usize) -> Result<Value, Error> {
+    compose([q, k, v], |[q, k, v]| {
+        let (views, count, width) = q.dims3()?;
+        let mut seen = Vec::with_capacity(views);
+        for view in 0..views {
+            let [q, k, v] = [&q, &k, &v].map(|x| -> Result<Tensor, Error> {
+                let rows = x.narrow(0, view, 1)?.reshape((count, heads, width / heads))?;
+                Ok(rows.transpose(0, 1)?.contiguous()?)
+            });
+            seen.push(composed(&q?.unsqueeze(1)?, &k?, &v?, false)?);
+        }
+        Ok(Tensor::stack(&seen, 0)?)
+    })
+}
+
+/// softmax(q kᵀ / √d) v of one sequence: (kv, g, t, d) and (kv, t, d) → (t, kv · g · d).
+fn composed(q: &Tensor, k: &Tensor, v: &Tensor, causal: bool) -> Result<Tensor, Error> {
+    let (kv_heads, group, count, width) = q.dims4()?;
+    let q = q.reshape((kv_heads, group * count, width))?;
+    let mut scores = (q.matmul(&k.t()?)? / (width as f64).sqrt())?; // (kv, g · t, t)
+    if causal {
+        let sees = |lane: usize, key: usize| key <= lane % count;
+        let places = (0..group * count).flat_map(|lane| (0..count).map(move |key| (lane, key)));
+        let mask: Vec<f32> = places
+            .map(|(lane, key)| if sees(lane, key) { 0.0 } else { f32::NEG_INFINITY })
+            .collect();
+        let mask = Tensor::from_vec(mask, (1, group * count, count), q.device())?;
+        scores = scores.broadcast_add(&mask)?;
+    }
+    let seen = candle_nn::ops::softmax(&scores, 2)?.matmul(&v.contiguous()?)?; // (kv, g · t, d)
+    let seen = seen.reshape((kv_heads * group, count, width))?.transpose(0, 1)?;
+    Ok(seen.reshape((count, kv_heads * group * width))?)
+}
 
 /// Attention of one sequence without a cache.
 ///
@@ -96,7 +293,7 @@ fn attend(
     }
     let how = How { causal, arithmetic, path: cpu::path() };
     let out = rows(&q.flatten(0, 1)?, |q| {
-        let q = Queries { numbers: q.numbers, head: q.head, row: q.position };
+        let q = HeadRows { numbers: q.numbers, head: q.head, row: q.position };
         ixc_kernels::attention::attention(q, heads, stretches, how)
     })?;
     Ok(Tensor::from_vec(out, (count, heads.count() * width), &Device::Cpu)?)

@@ -1,36 +1,60 @@
 //! Token embeddings: rows of a stored matrix, widened as they are looked up.
 
 use candle_core::{Device, Tensor};
-use ixc_kernels::Matrix;
+use ixc_kernels::reduce::scatter_add;
 
-use crate::Error;
+use crate::{
+    Error,
+    graph::Value,
+    numbers::{lend, read},
+    trained::Weight,
+};
 
 /// A table of `vocabulary` × `width`.
 #[derive(Clone, Debug)]
 pub struct Embedding {
-    table: Matrix,
+    table: Weight,
 }
 
 impl Embedding {
-    /// A table as stored.
-    pub fn new(table: Matrix) -> Self {
-        Self { table }
+    /// A table as stored, or trained.
+    pub fn new(table: impl Into<Weight>) -> Self {
+        Self { table: table.into() }
     }
 
-    /// The rows of some ids: (ids.len(), width).
+    /// The rows of some ids: (ids.len(), width), as part of a pass that is recorded or not.
     ///
     /// # Errors
     /// When an id is outside the vocabulary.
-    pub fn forward(&self, ids: &[u32]) -> Result<Tensor, Error> {
-        let width = self.table.cols();
-        let mut rows = vec![0f32; ids.len() * width];
-        for (&id, row) in ids.iter().zip(rows.chunks_exact_mut(width)) {
-            let id = id as usize;
-            if id >= self.table.rows() {
-                return Err(Error::TokenOutsideVocabulary { id, vocabulary: self.table.rows() });
-            }
-            self.table.widen(id..id + 1, row);
+    pub fn forward(&self, ids: &[u32], recorded: bool) -> Result<Value, Error> {
+        let (vocabulary, width) = (self.table.rows(), self.table.cols());
+        if let Some(&id) = ids.iter().find(|&&id| id as usize >= vocabulary) {
+            return Err(Error::TokenOutsideVocabulary { id: id as usize, vocabulary });
         }
-        Ok(Tensor::from_vec(rows, (ids.len(), width), &Device::Cpu)?)
+        let mut rows = vec![0f32; ids.len() * width];
+        match &self.table {
+            Weight::Frozen(table) => {
+                for (&id, row) in ids.iter().zip(rows.chunks_exact_mut(width)) {
+                    let id = id as usize;
+                    table.widen(id..id + 1, row);
+                }
+            }
+            Weight::Trained(table) => {
+                let table = lend(table.master())?;
+                for (&id, row) in ids.iter().zip(rows.chunks_exact_mut(width)) {
+                    row.copy_from_slice(&table[id as usize * width..][..width]);
+                }
+            }
+        }
+        let rows = Tensor::from_vec(rows, (ids.len(), width), &Device::Cpu)?;
+        let Some(table) = self.table.trained().filter(|_| recorded) else {
+            return Ok(Value::given(rows, recorded));
+        };
+        let (table, ids) = (table.clone(), ids.to_vec());
+        Ok(Value::grown(rows, move |gradient| {
+            read(&gradient.contiguous()?, |rows| {
+                table.add(|sum| scatter_add(rows, &ids, width, sum))
+            })
+        }))
     }
 }

@@ -9,18 +9,22 @@ pub mod cache;
 pub mod embedding;
 pub mod error;
 pub mod files;
+pub mod graph;
 pub mod inputs;
 pub mod interpolate;
 pub mod limits;
 pub mod linear;
+pub mod loss;
 pub mod norm;
 pub mod numbers;
 pub mod plora;
 pub mod rope;
+pub mod rows;
+pub mod trained;
 pub mod weights;
 
 pub use error::Error;
 pub use half::{bf16, f16};
 pub use ixc_kernels::{
-    Arithmetic, Buffer, Matrix, Quant, cpu, measure, pool, quant, recycle::pass,
+    Arithmetic, Buffer, Matrix, Quant, adamw, cpu, measure, pool, quant, recycle::pass,
 };

@@ -1,26 +1,43 @@
-//! The linear layer, over weights in whatever precision they are stored.
+//! The linear layer, over weights in whatever precision they are stored, with its adapters.
 //!
-//! y = x · Wᵀ + b. Activations are float32 tensors; the weight stays a [`Matrix`] as its file has it, and
-//! [`Arithmetic`] says what their products are made of. A layer may be summed with others over other rows
-//! in one product (`Linear::term`), which is how adapters join it. It may count what it is fed
-//! ([`crate::inputs`]).
-//! Deliberately absent: adapters (see [`crate::plora`]).
+//! y = x · Wᵀ + b + the adapters' parts ([`crate::plora`]), summed in one product. Activations are float32;
+//! a frozen weight stays as its file has it, a trained one is a float32 master, and [`Arithmetic`] says what
+//! their products are made of. A layer may count what it is fed ([`crate::inputs`]). The steps back are in
+//! `back`.
+//! Deliberately absent: what the layers are for.
 
-use std::{ops::Range, sync::Arc};
+mod back;
+mod composed;
+
+
+use std::sync::Arc;
 
 use candle_core::{D, Device, Tensor};
 use ixc_kernels::{
-    Arithmetic, Matrix,
-    product::{Term, product, rows::Rows},
+    Arithmetic, elementwise,
+    product::{Term, gated, product, rows::Rows},
+    recycle::{floats, give},
 };
 
-use crate::{Error, inputs::Tally, numbers::read};
+use crate::{
+    Error,
+    graph::Value,
+    inputs::Tally,
+    numbers::read,
+    plora::{Acting, Adapter},
+    trained::{Small, Weight},
+};
+use back::Kept;
 
-/// A weight of `outputs` × `inputs`, and perhaps a bias.
+/// A weight of `outputs` × `inputs`, and perhaps a bias and adapters. Clones are the same layer.
 #[derive(Clone, Debug)]
-pub struct Linear {
-    weight: Matrix,
-    bias: Option<Tensor>, // (outputs)
+pub struct Linear(Arc<Parts>);
+
+#[derive(Clone, Debug)]
+struct Parts {
+    weight: Weight,
+    bias: Option<Small>, // (outputs)
+    adapters: Vec<Adapter>,
     arithmetic: Arithmetic,
     tally: Option<Arc<Tally>>,
 }
@@ -29,41 +46,64 @@ impl Linear {
     /// A layer from its parts.
     ///
     /// # Errors
-    /// When the bias is not as long as the weight has rows.
+    /// When the bias is not as long as the weight has rows, or an adapter is not the layer's size.
     pub fn new(
-        weight: Matrix,
-        bias: Option<Tensor>,
+        weight: impl Into<Weight>,
+        bias: Option<Small>,
+        adapters: Vec<Adapter>,
         arithmetic: Arithmetic,
     ) -> Result<Self, Error> {
+        let weight = weight.into();
         if let Some(bias) = &bias
             && bias.dims() != [weight.rows()]
         {
             bail_shape("a linear layer's bias", &[weight.rows()], bias.dims())?;
         }
-        Ok(Self { weight, bias, arithmetic, tally: None })
+        for Adapter { a, b, .. } in &adapters {
+            let rank = a.rows();
+            let found = [a.rows(), a.cols(), b.rows(), b.cols()];
+            let expected = [rank, weight.cols(), weight.rows(), rank];
+            if found != expected {
+                bail_shape("an adapter's A and B", &expected, &found)?;
+            }
+        }
+        Ok(Self(Arc::new(Parts { weight, bias, adapters, arithmetic, tally: None })))
     }
 
     /// The layer, adding every row that it multiplies to a tally of as many inputs.
     pub fn counting(self, tally: Arc<Tally>) -> Self {
-        Self { tally: Some(tally), ..self }
+        Self(Arc::new(Parts { tally: Some(tally), ..Arc::unwrap_or_clone(self.0) }))
     }
 
     /// The weight, (outputs, inputs).
-    pub fn weight(&self) -> &Matrix {
-        &self.weight
+    pub fn weight(&self) -> &Weight {
+        &self.0.weight
+    }
+
+    /// Its adapters.
+    pub fn adapters(&self) -> &[Adapter] {
+        &self.0.adapters
     }
 
     /// What its products are made of.
     pub fn arithmetic(&self) -> Arithmetic {
-        self.arithmetic
+        self.0.arithmetic
     }
 
-    /// Multiplies rows: (…, inputs) → (…, outputs).
+    /// Whether any of its weights is trained.
+    pub fn is_trained(&self) -> bool {
+        let adapters = self.adapters().iter().flat_map(|adapter| [&adapter.a, &adapter.b]);
+        let bias = self.0.bias.as_ref().and_then(Small::trained);
+        bias.is_some() || adapters.chain([self.weight()]).any(|weight| weight.trained().is_some())
+    }
+
+    /// Multiplies rows: (…, inputs) → (…, outputs). Adapters act on the rows that `acting` names.
     ///
     /// # Errors
     /// When the last extent is not the layer's inputs.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor, Error> {
-        self.forward_rows(x, |rows| self.multiply(rows))
+    pub fn forward(&self, x: &Value, acting: &Acting) -> Result<Value, Error> {
+        let [out] = Self::over([self], x, acting)?;
+        Ok(out)
     }
 
     /// Three layers over the same rows, which are brought into their products' form once:
@@ -71,29 +111,170 @@ impl Linear {
     ///
     /// # Errors
     /// When the last extent is not each layer's inputs.
-    pub fn forward_three(layers: [&Self; 3], x: &Tensor) -> Result<[Tensor; 3], Error> {
-        let [a, b, c] = layers;
-        let x = x.contiguous()?;
-        layers.into_iter().try_for_each(|layer| layer.check(&x))?;
-        let [y, z, w] = read(&x, |values| {
-            let rows = Rows::new(values, a.weight.cols());
-            Ok([a.multiply(&rows)?, b.multiply(&rows)?, c.multiply(&rows)?])
-        })?;
-        Ok([a.shaped(&x, y)?, b.shaped(&x, z)?, c.shaped(&x, w)?])
+    pub fn forward_three(
+        layers: [&Self; 3],
+        x: &Value,
+        acting: &Acting,
+    ) -> Result<[Value; 3], Error> {
+        Self::over(layers, x, acting)
     }
 
-    /// The product with the bias.
-    fn multiply(&self, rows: &Rows) -> Result<Vec<f32>, Error> {
-        self.count(rows);
-        let terms = [self.term(rows)];
-        match &self.bias {
-            Some(bias) => read(bias, |b| Ok(product(&terms, Some(b), self.arithmetic))),
-            None => Ok(product(&terms, None, self.arithmetic)),
+    fn over<const N: usize>(
+        layers: [&Self; N],
+        x: &Value,
+        acting: &Acting,
+    ) -> Result<[Value; N], Error> {
+        layers.iter().try_for_each(|layer| layer.check(x.tensor()))?;
+        if !x.is_on_cpu() {
+            let outs = layers.iter().map(|layer| layer.composed(x, acting));
+            return Ok(array(outs.collect::<Result<Vec<_>, _>>()?));
+        }
+        let rows = x.tensor().contiguous()?;
+        let products = read(&rows, |values| {
+            let rows = Rows::new(values, layers[0].weight().cols());
+            Ok(layers.map(|layer| layer.multiply(&rows, acting)))
+        })?;
+        let outs = layers.iter().zip(products).map(|(layer, product)| {
+            let (out, inners) = product?;
+            let out = layer.shaped(x.tensor(), out)?;
+            Ok(layer.made(out, x, Kept::new(layer, x, &rows, acting, inners)))
+        });
+        Ok(array(outs.collect::<Result<Vec<_>, Error>>()?))
+    }
+
+    /// The inner rows of a gated feed-forward layer: silu(gate x) · up x, (n, inputs) → (n, outputs).
+    ///
+    /// # Errors
+    /// When shapes do not fit, or one of the two has a bias, which the kernel has no place for.
+    pub fn gated(gate: &Self, up: &Self, x: &Value, acting: &Acting) -> Result<Value, Error> {
+        for layer in [gate, up] {
+            layer.check(x.tensor())?;
+            if let Some(bias) = &layer.0.bias {
+                bail_shape("a gated layer's bias", &[], bias.dims())?;
+            }
+        }
+        if !x.is_on_cpu() {
+            return Self::composed_gated(gate, up, x, acting);
+        }
+        let rows = x.tensor().contiguous()?;
+        if x.is_recorded() {
+            return Self::gated_recorded(gate, up, x, &rows, acting);
+        }
+        let out = read(&rows, |values| {
+            let rows = Rows::new(values, gate.weight().cols());
+            let (out, inners) = gate.with_terms(&rows, acting, |gates| {
+                up.with_terms(&rows, acting, |ups| gated(gates, ups, gate.arithmetic()))
+            })?;
+            let (out, more) = out?;
+            inners.into_iter().chain(more).for_each(give);
+            Ok(out)
+        })?;
+        Ok(Value::plain(gate.shaped(x.tensor(), out)?))
+    }
+
+    /// As above, keeping both products: they decide the way back.
+    fn gated_recorded(
+        gate: &Self,
+        up: &Self,
+        x: &Value,
+        rows: &Tensor,
+        acting: &Acting,
+    ) -> Result<Value, Error> {
+        let [(gates, gate_inners), (ups, up_inners)] = read(rows, |values| {
+            let rows = Rows::new(values, gate.weight().cols());
+            Ok([gate.multiply(&rows, acting)?, up.multiply(&rows, acting)?])
+        })?;
+        let mut out = floats(gates.len());
+        out.copy_from_slice(&gates);
+        elementwise::silu_mul(&mut out, &ups);
+        let out = gate.shaped(x.tensor(), out)?;
+        let trained = gate.is_trained() || up.is_trained();
+        let gate = Kept::new(gate, x, rows, acting, gate_inners);
+        let up = Kept::new(up, x, rows, acting, up_inners);
+        Ok(Value::made(out, &[x], trained, move |dy| {
+            let (mut dgate, mut dup) = (floats(gates.len()), floats(ups.len()));
+            read(&dy.contiguous()?, |dy| {
+                elementwise::silu_mul_backward(&gates, &ups, dy, &mut dgate, &mut dup);
+                Ok(())
+            })?;
+            dy.recycle();
+            [gates, ups].into_iter().for_each(give);
+            let dx = back::back(&[(&gate, &dgate), (&up, &dup)])?;
+            [dgate, dup].into_iter().for_each(give);
+            [gate, up].into_iter().for_each(Kept::give);
+            Ok(vec![dx.map(Into::into)])
+        }))
+    }
+
+    /// The product with the bias, and the adapters' inner rows.
+    fn multiply(&self, rows: &Rows, acting: &Acting) -> Result<(Vec<f32>, Vec<Vec<f32>>), Error> {
+        let arithmetic = self.arithmetic();
+        match &self.0.bias {
+            Some(bias) => read(bias.tensor(), |bias| {
+                self.with_terms(rows, acting, |terms| product(terms, Some(bias), arithmetic))
+            }),
+            None => self.with_terms(rows, acting, |terms| product(terms, None, arithmetic)),
         }
     }
 
+    /// Hands the layer's summands to `multiply`: W, and the B of each adapter that has rows to act on.
+    /// Returns these adapters' inner rows too.
+    fn with_terms<R>(
+        &self,
+        rows: &Rows,
+        acting: &Acting,
+        multiply: impl FnOnce(&[Term]) -> R,
+    ) -> Result<(R, Vec<Vec<f32>>), Error> {
+        if let Some(tally) = &self.0.tally {
+            tally.add(rows.values(), std::slice::from_ref(&(0..rows.count())));
+        }
+        let lent = self.weight().lend()?;
+        let base = Term { rows, weight: lent.weight() };
+        let adapters: Vec<&Adapter> = self.active(acting).collect();
+        if adapters.is_empty() {
+            return Ok((multiply(&[base]), Vec::new()));
+        }
+        let inner = |adapter: &&Adapter| adapter.inner(rows, acting, self.arithmetic());
+        let inners = adapters.iter().map(inner).collect::<Result<Vec<_>, _>>()?;
+        let lent =
+            adapters.iter().map(|adapter| adapter.b.lend()).collect::<Result<Vec<_>, _>>()?;
+        for (adapter, inner) in adapters.iter().zip(&inners) {
+            if let Some([_, tally]) = &adapter.tallies {
+                tally.add(inner, adapter.rows(acting, rows.count()).runs());
+            }
+        }
+        let rows: Vec<Rows> = inners
+            .iter()
+            .zip(&adapters)
+            .map(|(inner, adapter)| Rows::new(inner, adapter.b.cols()))
+            .collect();
+        let parts = rows.iter().zip(&lent).map(|(rows, b)| Term { rows, weight: b.weight() });
+        let terms: Vec<Term> = std::iter::once(base).chain(parts).collect();
+        let result = multiply(&terms);
+        drop(rows);
+        Ok((result, inners))
+    }
+
+    /// The adapters that have rows to act on.
+    fn active(&self, acting: &Acting) -> impl Iterator<Item = &Adapter> {
+        self.adapters().iter().filter(|adapter| adapter.acts(acting))
+    }
+
+    fn made(&self, out: Tensor, x: &Value, kept: Kept) -> Value {
+        if !x.is_recorded() {
+            kept.give();
+            return Value::plain(out);
+        }
+        Value::made(out, &[x], self.is_trained(), move |dy| {
+            let dx = read(&dy.contiguous()?, |dy| back::back(&[(&kept, dy)]))?;
+            dy.recycle();
+            kept.give();
+            Ok(vec![dx.map(Into::into)])
+        })
+    }
+
     fn check(&self, x: &Tensor) -> Result<(), Error> {
-        let inputs = self.weight.cols();
+        let inputs = self.weight().cols();
         if x.dim(D::Minus1)? == inputs {
             return Ok(());
         }
@@ -103,41 +284,13 @@ impl Linear {
     /// Rows of outputs in the shape of the inputs x.
     fn shaped(&self, x: &Tensor, out: Vec<f32>) -> Result<Tensor, Error> {
         let mut dims = x.dims().to_vec();
-        dims[x.rank() - 1] = self.weight.rows();
+        dims[x.rank() - 1] = self.weight().rows();
         Ok(Tensor::from_vec(out, dims, &Device::Cpu)?)
     }
+}
 
-    /// Hands the rows of x, (…, inputs), to `multiply`, and gives what it returns x's shape again, with
-    /// this layer's outputs: (…, outputs).
-    ///
-    /// # Errors
-    /// When the last extent is not the layer's inputs, and what `multiply` says.
-    pub(crate) fn forward_rows(
-        &self,
-        x: &Tensor,
-        multiply: impl FnOnce(&Rows) -> Result<Vec<f32>, Error>,
-    ) -> Result<Tensor, Error> {
-        self.check(x)?;
-        let out = read(&x.contiguous()?, |x| multiply(&Rows::new(x, self.weight.cols())))?;
-        self.shaped(x, out)
-    }
-
-    /// Adds the rows to the tally, where there is one.
-    pub(crate) fn count(&self, rows: &Rows) {
-        self.count_some(rows, std::slice::from_ref(&(0..rows.count())));
-    }
-
-    /// Adds those of the rows that are in one of the ranges.
-    pub(crate) fn count_some(&self, rows: &Rows, ranges: &[Range<usize>]) {
-        if let Some(tally) = &self.tally {
-            tally.add(rows.values(), ranges);
-        }
-    }
-
-    /// The layer, without its bias, as a summand over these rows: whoever multiplies it counts them.
-    pub(crate) fn term<'a>(&'a self, rows: &'a Rows<'a>) -> Term<'a> {
-        Term { rows, weight: &self.weight }
-    }
+fn array<T, const N: usize>(values: Vec<T>) -> [T; N] {
+    values.try_into().ok().expect("one for each layer")
 }
 
 /// The error of two shapes that should be one.

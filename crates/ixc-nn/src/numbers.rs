@@ -4,16 +4,47 @@
 //! or takes a tensor's numbers therefore takes the tensor itself, and its caller promises that no other
 //! tensor (a clone, a view) shares them.
 
-use std::cell::Cell;
+use std::{
+    cell::Cell,
+    ops::{Deref, Range},
+};
 
 use candle_core::{CpuStorage, InplaceOp1, InplaceOp2, Layout, Storage, Tensor, bail};
 
 use crate::Error;
 
+/// A tensor's numbers, lent.
+pub struct Lent<'a> {
+    storage: Box<dyn Deref<Target = Storage> + 'a>,
+    range: Range<usize>,
+}
+
+impl Deref for Lent<'_> {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        match &**self.storage {
+            Storage::Cpu(CpuStorage::F32(values)) => &values[self.range.clone()],
+            _ => unreachable!("checked when it was lent"),
+        }
+    }
+}
+
+/// Lends the numbers of a contiguous tensor.
+///
+/// # Errors
+/// When the tensor is not contiguous float32 on the CPU.
+pub(crate) fn lend(x: &Tensor) -> Result<Lent<'_>, Error> {
+    read(x, |_| Ok(()))?;
+    let (storage, layout) = x.storage_and_layout();
+    let start = layout.start_offset();
+    Ok(Lent { range: start..start + x.elem_count(), storage: Box::new(storage) })
+}
+
 /// Calls `read` with the numbers of a contiguous tensor.
 ///
 /// # Errors
-/// When the tensor is not contiguous float32 on the CPU, and what `read` says.
+/// As [`lend`], and what `read` says.
 pub(crate) fn read<R>(
     x: &Tensor,
     read: impl FnOnce(&[f32]) -> Result<R, Error>,
@@ -32,10 +63,10 @@ pub(crate) fn read<R>(
 pub(crate) fn change(
     x: Tensor,
     name: &'static str,
-    change: impl Fn(&mut [f32]),
+    change: impl FnOnce(&mut [f32]),
 ) -> Result<Tensor, Error> {
     let x = x.contiguous()?;
-    x.inplace_op1(&Change { name, change })?;
+    x.inplace_op1(&Change { name, change: Cell::new(Some(change)) })?;
     Ok(x)
 }
 
@@ -47,10 +78,10 @@ pub(crate) fn change_by(
     x: Tensor,
     y: &Tensor,
     name: &'static str,
-    change: impl Fn(&mut [f32], &[f32]),
+    change: impl FnOnce(&mut [f32], &[f32]),
 ) -> Result<Tensor, Error> {
     let x = x.contiguous()?;
-    x.inplace_op2(&y.contiguous()?, &ChangeBy { name, change })?;
+    x.inplace_op2(&y.contiguous()?, &ChangeBy { name, change: Cell::new(Some(change)) })?;
     Ok(x)
 }
 
@@ -82,28 +113,31 @@ fn slice_mut<'a>(
     }
 }
 
+/// candle lends an operation, and calls it once.
 struct Change<F> {
     name: &'static str,
-    change: F,
+    change: Cell<Option<F>>,
 }
 
-impl<F: Fn(&mut [f32])> InplaceOp1 for Change<F> {
+impl<F: FnOnce(&mut [f32])> InplaceOp1 for Change<F> {
     fn name(&self) -> &'static str {
         self.name
     }
 
     fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> candle_core::Result<()> {
-        (self.change)(slice_mut(storage, layout)?);
+        let change = self.change.take().expect("called once");
+        change(slice_mut(storage, layout)?);
         Ok(())
     }
 }
 
+/// As [`Change`].
 struct ChangeBy<F> {
     name: &'static str,
-    change: F,
+    change: Cell<Option<F>>,
 }
 
-impl<F: Fn(&mut [f32], &[f32])> InplaceOp2 for ChangeBy<F> {
+impl<F: FnOnce(&mut [f32], &[f32])> InplaceOp2 for ChangeBy<F> {
     fn name(&self) -> &'static str {
         self.name
     }
@@ -115,7 +149,8 @@ impl<F: Fn(&mut [f32], &[f32])> InplaceOp2 for ChangeBy<F> {
         other: &CpuStorage,
         other_layout: &Layout,
     ) -> candle_core::Result<()> {
-        (self.change)(slice_mut(storage, layout)?, slice(other, other_layout)?);
+        let change = self.change.take().expect("called once");
+        change(slice_mut(storage, layout)?, slice(other, other_layout)?);
         Ok(())
     }
 }

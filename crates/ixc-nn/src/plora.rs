@@ -1,19 +1,20 @@
-//! Partial LoRA: a low-rank adapter that acts on image rows only (paper, section 3.2).
+//! Low-rank adapters: Partial LoRA, which acts on image rows only (paper, section 3.2), and LoRA, which acts
+//! on all.
 //!
-//! y = W x for text rows, y = W x + scale · B (A x) for image rows. Vision is learned in A and B;
-//! language stays in W. Where no row is an image's, the adapter is not even touched: the layer is
-//! then exactly the plain linear one. Where some are, A's rows are 0 for text, and B joins W's product as
-//! one more summand.
+//! y = W x for other rows, y = W x + scale · B (A x) for those it acts on. With Partial LoRA vision is learned
+//! in A and B, and language stays in W. Where an adapter has no row to act on it is not even touched: the
+//! layer is then exactly the plain linear one. Where it has some, A's rows are 0 for the others, and B joins
+//! W's product as one more summand ([`crate::linear`]).
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range, sync::Arc};
 
-use candle_core::Tensor;
 use ixc_kernels::{
-    product::{Term, gated, product, rows::Rows},
-    recycle::give,
+    Arithmetic,
+    dropout::Dropout,
+    product::{Term, product, rows::Rows},
 };
 
-use crate::{Error, linear::Linear};
+use crate::{Error, inputs::Tally, trained::Weight};
 
 /// Which rows of a batch are image rows: ascending, disjoint, non-empty ranges.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,108 +82,184 @@ impl ImageRows {
     }
 }
 
-/// The adapter of one linear layer.
-#[derive(Clone, Debug)]
-pub struct Adapter {
-    /// `Plora_A`: inputs → rank.
-    pub a: Linear,
-    /// `Plora_B`: rank → outputs.
-    pub b: Linear,
-    /// alpha / rank.
-    pub scale: f64,
+/// Which rows an adapter acts on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Image rows: Partial LoRA.
+    Images,
+    /// All rows: LoRA.
+    All,
 }
 
-/// A linear layer with its Partial LoRA adapter.
+/// What decides which numbers adapters leave out of their inputs in training: nothing but the seed, the step,
+/// the adapter and the number's place, so that a stretch computed again repeats itself, and a step's rows may
+/// come in one pass or in several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Noise {
+    /// The run's seed.
+    pub seed: u64,
+    /// The step of the run.
+    pub step: u32,
+    /// The place of the pass's first row among the step's.
+    pub first_row: u64,
+}
+
+impl Noise {
+    /// The noise of a pass that begins so many rows later.
+    pub fn behind(self, rows: usize) -> Self {
+        Self { first_row: self.first_row + rows as u64, ..self }
+    }
+}
+
+/// What a forward pass says to its adapters.
+#[derive(Clone, Debug, Default)]
+pub struct Acting {
+    /// Which rows are image rows.
+    pub images: ImageRows,
+    /// What they leave out of their inputs, in training.
+    pub noise: Option<Noise>,
+}
+
+impl From<ImageRows> for Acting {
+    fn from(images: ImageRows) -> Self {
+        Self { images, noise: None }
+    }
+}
+
+/// An adapter of a linear layer.
 #[derive(Clone, Debug)]
-pub struct PLoraLinear {
-    /// W.
-    pub base: Linear,
-    /// A, B and the scale; none in a plain language model.
-    pub adapter: Option<Adapter>,
+pub struct Adapter {
+    /// A: (rank, inputs).
+    pub a: Weight,
+    /// B: (outputs, rank).
+    pub b: Weight,
+    /// alpha / rank.
+    pub scale: f64,
+    /// Where it acts.
+    pub reach: Reach,
+    /// Share of its inputs that is left out in training.
+    pub dropout: f64,
+    /// Tells its noise from other adapters'.
+    pub site: u32,
+    /// Where A and B add the rows that they multiply, see [`crate::inputs`].
+    pub tallies: Option<[Arc<Tally>; 2]>,
 }
 
 impl Adapter {
-    /// scale · A x for image rows and 0 for text rows, (n, rank).
-    fn inner(&self, x: &Rows, images: &ImageRows) -> Vec<f32> {
-        self.a.count_some(x, &images.runs);
-        let rank = self.a.weight().rows();
-        let mut inner = if 2 * images.count() < x.count() {
-            self.inner_of_few(x, images)
-        } else {
-            product(&[self.a.term(x)], None, self.a.arithmetic())
-        };
-        let mut text = 0;
-        for run in &images.runs {
-            inner[text * rank..run.start * rank].fill(0.0);
-            let scale = self.scale as f32;
-            inner[run.start * rank..run.end * rank].iter_mut().for_each(|value| *value *= scale);
-            text = run.end;
-        }
-        inner[text * rank..].fill(0.0);
-        inner
+    /// Whether it has rows to act on.
+    pub(crate) fn acts(&self, acting: &Acting) -> bool {
+        self.reach == Reach::All || !acting.images.is_empty()
     }
 
-    /// A x for image rows alone, in their places: what stands in the others' does not count.
-    fn inner_of_few(&self, x: &Rows, images: &ImageRows) -> Vec<f32> {
-        let (cols, rank) = (x.cols(), self.a.weight().rows());
-        let picked: Vec<f32> = images
-            .runs
-            .iter()
-            .flat_map(|run| &x.values()[run.start * cols..run.end * cols])
-            .copied()
-            .collect();
-        let few = product(&[self.a.term(&Rows::new(&picked, cols))], None, self.a.arithmetic());
-        let mut inner = vec![0f32; x.count() * rank];
-        let mut few = few.as_slice();
-        for run in &images.runs {
-            let (these, rest) = few.split_at(run.len() * rank);
-            inner[run.start * rank..run.end * rank].copy_from_slice(these);
-            few = rest;
+    /// The rows among `count` that it acts on.
+    pub(crate) fn rows<'a>(&self, acting: &'a Acting, count: usize) -> Cow<'a, ImageRows> {
+        match self.reach {
+            Reach::Images => Cow::Borrowed(&acting.images),
+            Reach::All => {
+                let mut all = ImageRows::default();
+                all.push(0..count);
+                Cow::Owned(all)
+            }
         }
-        inner
+    }
+
+    /// What is left out of its inputs, if anything is.
+    pub(crate) fn strike(&self, acting: &Acting) -> Option<Strike> {
+        let Noise { seed, step, first_row } = acting.noise.filter(|_| self.dropout > 0.0)?;
+        let dropout = Dropout { share: self.dropout, seed, step, layer: self.site };
+        Some(Strike { dropout, first_row })
+    }
+
+    /// scale · A x for the rows it acts on and 0 for the others, (n, rank).
+    pub(crate) fn inner(
+        &self,
+        x: &Rows,
+        acting: &Acting,
+        arithmetic: Arithmetic,
+    ) -> Result<Vec<f32>, Error> {
+        let a = self.a.lend()?;
+        let rows = self.rows(acting, x.count());
+        if let Some([tally, _]) = &self.tallies {
+            tally.add(x.values(), rows.runs());
+        }
+        let product = |x: &Rows| product(&[Term { rows: x, weight: a.weight() }], None, arithmetic);
+        let mut inner = match self.strike(acting) {
+            None => product_of(&rows, x, self.a.rows(), product),
+            Some(strike) => {
+                let mut picked = pick(x, &rows);
+                strike.apply(&rows, &mut picked);
+                put(&product(&Rows::new(&picked, x.cols())), &rows, x.count(), self.a.rows())
+            }
+        };
+        self.scale_rows(&mut inner, &rows);
+        Ok(inner)
+    }
+
+    /// Multiplies what stands in some rows, (n, rank), by the scale.
+    pub(crate) fn scale_rows(&self, inner: &mut [f32], rows: &ImageRows) {
+        let (rank, scale) = (self.a.rows(), self.scale as f32);
+        for run in rows.runs() {
+            let values = &mut inner[run.start * rank..run.end * rank];
+            values.iter_mut().for_each(|value| *value *= scale);
+        }
     }
 }
 
-impl PLoraLinear {
-    /// Multiplies rows, (n, inputs) → (n, outputs), adding the adapter's part on image rows.
-    ///
-    /// # Errors
-    /// When shapes do not fit.
-    pub fn forward(&self, x: &Tensor, images: &ImageRows) -> Result<Tensor, Error> {
-        self.base.forward_rows(x, |rows| {
-            self.with_terms(rows, images, |terms| product(terms, None, self.base.arithmetic()))
-        })
-    }
+/// An adapter's share of a step's noise.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Strike {
+    dropout: Dropout,
+    first_row: u64,
+}
 
-    /// The inner rows of a gated feed-forward layer: silu(gate x) · up x, (n, inputs) → (n, outputs).
-    ///
-    /// # Errors
-    /// When shapes do not fit.
-    pub fn gated(gate: &Self, up: &Self, x: &Tensor, images: &ImageRows) -> Result<Tensor, Error> {
-        gate.base.forward_rows(x, |rows| {
-            gate.with_terms(rows, images, |gates| {
-                up.with_terms(rows, images, |ups| gated(gates, ups, gate.base.arithmetic()))
-            })?
-        })
+impl Strike {
+    /// Leaves numbers out of picked rows, and enlarges the others.
+    pub(crate) fn apply(self, rows: &ImageRows, picked: &mut [f32]) {
+        let cols = picked.len() / rows.count().max(1);
+        let mut picked = picked;
+        for run in rows.runs() {
+            let (these, rest) = picked.split_at_mut(run.len() * cols);
+            self.dropout.apply((self.first_row + run.start as u64) * cols as u64, these);
+            picked = rest;
+        }
     }
+}
 
-    /// Hands the layer's summands to `multiply`: W, and B where there are image rows.
-    fn with_terms<R>(
-        &self,
-        rows: &Rows,
-        images: &ImageRows,
-        multiply: impl FnOnce(&[Term]) -> R,
-    ) -> Result<R, Error> {
-        self.base.count(rows);
-        let Some(adapter) = self.adapter.as_ref().filter(|_| !images.is_empty()) else {
-            return Ok(multiply(&[self.base.term(rows)]));
-        };
-        let inner = adapter.inner(rows, images);
-        let of_inner = Rows::new(&inner, adapter.b.weight().cols());
-        adapter.b.count_some(&of_inner, &images.runs);
-        let result = multiply(&[self.base.term(rows), adapter.b.term(&of_inner)]);
-        drop(of_inner);
-        give(inner);
-        Ok(result)
+/// A product over some of x's rows, (n, outputs): 0 in the others. Where these are many, all are multiplied.
+pub(crate) fn product_of(
+    rows: &ImageRows,
+    x: &Rows,
+    outputs: usize,
+    product: impl Fn(&Rows) -> Vec<f32>,
+) -> Vec<f32> {
+    if 2 * rows.count() < x.count() {
+        return put(&product(&Rows::new(&pick(x, rows), x.cols())), rows, x.count(), outputs);
     }
+    let mut out = product(x);
+    let mut other = 0;
+    for run in rows.runs() {
+        out[other * outputs..run.start * outputs].fill(0.0);
+        other = run.end;
+    }
+    out[other * outputs..].fill(0.0);
+    out
+}
+
+/// Some rows, one behind the other.
+pub(crate) fn pick(x: &Rows, rows: &ImageRows) -> Vec<f32> {
+    let (values, cols) = (x.values(), x.cols());
+    let runs = rows.runs().iter().map(|run| &values[run.start * cols..run.end * cols]);
+    runs.flatten().copied().collect()
+}
+
+/// The way back: rows of `cols` numbers in their places among `count`, all others 0.
+fn put(picked: &[f32], rows: &ImageRows, count: usize, cols: usize) -> Vec<f32> {
+    let mut all = vec![0f32; count * cols];
+    let mut picked = picked;
+    for run in rows.runs() {
+        let (these, rest) = picked.split_at(run.len() * cols);
+        all[run.start * cols..run.end * cols].copy_from_slice(these);
+        picked = rest;
+    }
+    all
 }

@@ -24,7 +24,7 @@ fn check(rope: &Rope, start: usize, count: usize, base: f64) {
     // One head: the same numbers as its query, its key and its value.
     let packed: Vec<f32> = numbers.chunks_exact(rope.width).flat_map(|x| x.repeat(3)).collect();
     let packed = Tensor::from_slice(&packed, (count, 3 * rope.width), &Device::Cpu).unwrap();
-    let (q, k, v) = rope.tables(start, count).split(&packed, 1, 1).unwrap();
+    let (q, k, v) = rope.tables([(start, count)]).split(&packed, 1, 1).unwrap();
     let values = |x: &Tensor| x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
     let found = values(&q);
     assert_eq!(values(&k), found);

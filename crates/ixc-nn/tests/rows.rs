@@ -5,9 +5,10 @@ use candle_core::{DType, Device, Tensor};
 use ixc_nn::{
     Arithmetic, Buffer, Matrix,
     activation::{add, gelu, quick_gelu},
+    graph::Value,
     linear::Linear,
     norm::{LayerNorm, RmsNorm},
-    numbers::recycle,
+    plora::Acting,
     rope::Rope,
 };
 
@@ -16,16 +17,21 @@ fn rows(rows: usize, width: usize) -> Tensor {
     Tensor::from_iter(numbers, &Device::Cpu).unwrap().reshape((rows, width)).unwrap()
 }
 
+fn plain(x: &Tensor) -> Value {
+    Value::plain(x.clone())
+}
+
 /// The same numbers, whose memory nobody shares.
-fn own(x: &Tensor) -> Tensor {
-    x.force_contiguous().unwrap()
+fn own(x: &Tensor) -> Value {
+    Value::plain(x.force_contiguous().unwrap())
 }
 
 fn values(x: &Tensor) -> Vec<f32> {
     x.flatten_all().unwrap().to_vec1().unwrap()
 }
 
-fn assert_close(found: &Tensor, expected: &Tensor) {
+fn assert_close(found: &Value, expected: &Tensor) {
+    let found = found.tensor();
     assert_eq!(found.dims(), expected.dims());
     for (f, e) in values(found).iter().zip(values(expected)) {
         assert!((f - e).abs() <= 1e-5 * (1.0 + e.abs()), "{f} against {e}");
@@ -39,7 +45,7 @@ fn activations_equal_the_tensors_own() {
     let sigmoid = candle_nn::ops::sigmoid(&(&x * 1.702).unwrap()).unwrap();
     assert_close(&quick_gelu(own(&x)).unwrap(), &(&x * sigmoid).unwrap());
     // y lies transposed: its numbers are brought into order first.
-    assert_close(&add(own(&x), &y).unwrap(), &(&x + &y).unwrap());
+    assert_close(&add(own(&x), &plain(&y)).unwrap(), &(&x + &y).unwrap());
 }
 
 #[test]
@@ -48,12 +54,12 @@ fn norms_take_any_leading_extents_and_views() {
     let weight = rows(1, 24).flatten_all().unwrap();
     let bias = (&weight * 0.5).unwrap();
     let dense = x.contiguous().unwrap();
-    let rms = RmsNorm { weight: weight.clone(), eps: 1e-5 };
+    let rms = RmsNorm { weight: weight.clone().into(), eps: 1e-5 };
     let expected = candle_nn::ops::rms_norm(&dense, &weight, 1e-5).unwrap();
-    assert_close(&rms.forward(&x).unwrap(), &expected);
-    let layer = LayerNorm { weight: weight.clone(), bias: bias.clone(), eps: 1e-5 };
+    assert_close(&rms.forward(&plain(&x)).unwrap(), &expected);
+    let layer = LayerNorm { weight: weight.clone().into(), bias: bias.clone().into(), eps: 1e-5 };
     let expected = candle_nn::ops::layer_norm(&dense, &weight, &bias, 1e-5).unwrap();
-    assert_close(&layer.forward(&x).unwrap(), &expected);
+    assert_close(&layer.forward(&plain(&x)).unwrap(), &expected);
 }
 
 #[test]
@@ -62,39 +68,45 @@ fn three_layers_over_the_same_rows_equal_each_alone() {
         let numbers: Vec<f32> = (0..outputs * inputs).map(|i| (i as f32 * seed).sin()).collect();
         let weight = Matrix::f32(outputs, inputs, Buffer::from_slice(&numbers));
         let bias = Tensor::from_iter((0..outputs).map(|i| i as f32), &Device::Cpu).unwrap();
-        Linear::new(weight, Some(bias), Arithmetic::Exact).unwrap()
+        Linear::new(weight, Some(bias.into()), Vec::new(), Arithmetic::Exact).unwrap()
     };
     let (a, b, c) = (layer(5, 24, 0.7), layer(3, 24, 1.3), layer(24, 24, 2.1));
     let x = rows(6, 24).reshape((2, 3, 24)).unwrap().transpose(0, 1).unwrap();
-    let found = Linear::forward_three([&a, &b, &c], &x).unwrap();
+    let (x, acting) = (plain(&x), Acting::default());
+    let found = Linear::forward_three([&a, &b, &c], &x, &acting).unwrap();
     for (found, layer) in found.iter().zip([&a, &b, &c]) {
-        let alone = layer.forward(&x).unwrap();
-        assert_eq!((found.dims(), values(found)), (alone.dims(), values(&alone)));
+        let alone = layer.forward(&x, &acting).unwrap();
+        let (found, alone) = (found.tensor(), alone.tensor());
+        assert_eq!((found.dims(), values(found)), (alone.dims(), values(alone)));
     }
-    assert!(Linear::forward_three([&a, &b, &layer(5, 23, 1.0)], &x).is_err());
+    assert!(Linear::forward_three([&a, &b, &layer(5, 23, 1.0)], &x, &acting).is_err());
 }
 
 #[test]
 fn what_does_not_fit_is_refused() {
     let x = rows(4, 6);
-    let message = add(own(&x), &rows(6, 4)).unwrap_err().to_string();
+    let message = add(own(&x), &plain(&rows(6, 4))).unwrap_err().to_string();
     assert!(message.contains("expected shape [4, 6], found [6, 4]"), "{message}");
-    assert!(gelu(x.to_dtype(DType::F64).unwrap()).is_err());
+    assert!(gelu(plain(&x.to_dtype(DType::F64).unwrap())).is_err());
     let weight = rows(1, 5).flatten_all().unwrap();
-    assert!(RmsNorm { weight: weight.clone(), eps: 0.0 }.forward(&x).is_err());
+    assert!(RmsNorm { weight: weight.clone().into(), eps: 0.0 }.forward(&plain(&x)).is_err());
     let bias = rows(1, 6).flatten_all().unwrap();
-    assert!(LayerNorm { weight: bias, bias: weight, eps: 0.0 }.forward(&x).is_err());
+    assert!(
+        LayerNorm { weight: bias.into(), bias: weight.into(), eps: 0.0 }
+            .forward(&plain(&x))
+            .is_err()
+    );
     let rope = Rope { width: 2, base: 1e4, positions_max: 100, dynamic_factor: None };
-    assert!(rope.tables(0, 4).split(&x, 1, 1).is_ok());
-    assert!(rope.tables(0, 3).split(&x, 1, 1).is_err());
-    assert!(rope.tables(0, 4).split(&x, 1, 2).is_err());
+    assert!(rope.tables([(0, 4)]).split(&x, 1, 1).is_ok());
+    assert!(rope.tables([(0, 3)]).split(&x, 1, 1).is_err());
+    assert!(rope.tables([(0, 4)]).split(&x, 1, 2).is_err());
 }
 
 #[test]
 fn a_tensor_is_not_added_to_itself_in_place() {
     let x = rows(4, 6);
     let before = values(&x);
-    assert!(add(x.clone(), &x).is_err());
+    assert!(add(plain(&x), &plain(&x)).is_err());
     assert_eq!(values(&x), before);
 }
 
@@ -102,11 +114,11 @@ fn a_tensor_is_not_added_to_itself_in_place() {
 fn recycled_memory_serves_the_next_tensor_of_the_pass() {
     let _pass = ixc_nn::pass();
     let weight = Tensor::ones(1 << 19, DType::F32, &Device::Cpu).unwrap();
-    let norm = RmsNorm { weight, eps: 1e-5 };
+    let norm = RmsNorm { weight: weight.into(), eps: 1e-5 };
     let x = rows(1, 1 << 19);
-    let first = norm.forward(&x).unwrap();
-    let expected = values(&first);
-    recycle(first);
-    assert_eq!(values(&norm.forward(&x).unwrap()), expected);
-    recycle(rows(2, 3).to_dtype(DType::F64).unwrap()); // dropped
+    let first = norm.forward(&plain(&x)).unwrap();
+    let expected = values(first.tensor());
+    first.recycle();
+    assert_eq!(values(norm.forward(&plain(&x)).unwrap().tensor()), expected);
+    plain(&rows(2, 3).to_dtype(DType::F64).unwrap()).recycle(); // dropped
 }

@@ -94,7 +94,7 @@ impl ImportanceArgs {
     /// The importance, where any was asked for.
     pub(crate) fn find(&self, source: &Source) -> Result<Option<Importance>, Failure> {
         let Source { checkpoint, config, .. } = source;
-        let model = fingerprint(config, checkpoint).map_err(Failure::of(Exit::Model))?;
+        let model = fingerprint(config, checkpoint, None).map_err(Failure::of(Exit::Model))?;
         if let Some(path) = &self.importance {
             let read = Importance::read(path, config, &model);
             return read.map(Some).map_err(Failure::mistake);

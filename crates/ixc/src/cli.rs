@@ -7,7 +7,8 @@ use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     commands::{
-        bench, completions, init, inspect, list, man, perplexity, pull, quantize, rm, run, trace,
+        bench, completions, init, inspect, list, man, merge, perplexity, pull, quantize, rm, run,
+        trace,
     },
     environment, exit,
     exit::Failure,
@@ -46,6 +47,7 @@ pub(crate) enum Command {
     Rm(rm::RmArgs),
     Inspect(inspect::InspectArgs),
     Trace(trace::TraceArgs),
+    Merge(merge::MergeArgs),
     Quantize(quantize::QuantizeArgs),
     Perplexity(perplexity::PerplexityArgs),
     Bench(bench::BenchArgs),
@@ -64,6 +66,7 @@ impl Command {
             Self::Rm(args) => rm::run(args),
             Self::Inspect(args) => inspect::run(args),
             Self::Trace(args) => trace::run(args),
+            Self::Merge(args) => merge::run(args),
             Self::Quantize(args) => quantize::run(args),
             Self::Perplexity(args) => perplexity::run(args),
             Self::Bench(args) => bench::run(args),

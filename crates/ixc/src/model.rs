@@ -65,6 +65,9 @@ pub(crate) struct ModelArgs {
     /// The tokenizer, where it is not tokenizer.model beside the weights
     #[arg(long, value_name = "FILE")]
     tokenizer: Option<PathBuf>,
+    /// A LoRA adapter to act beside the weights: a folder that `ixc train` or PEFT wrote
+    #[arg(long, value_name = "DIR")]
+    adapter: Option<PathBuf>,
 }
 
 /// A precision that weights are held in.
@@ -184,6 +187,7 @@ impl ModelArgs {
             keep: self.keep(),
             arithmetic: if self.exact { Arithmetic::Exact } else { Arithmetic::Fast },
             tokenizer: self.tokenizer.clone(),
+            adapter: self.adapter.clone(),
             context: self.context,
             kv: self.kv.kind(),
             ..LoadOptions::default()

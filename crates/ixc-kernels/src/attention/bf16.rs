@@ -10,7 +10,10 @@
 use std::{arch::x86_64::*, cell::RefCell, ops::Range};
 
 use super::{Call, sequence::Side};
-use crate::pool::{self, Shared};
+use crate::{
+    avx512::{Vector, narrow, pair, turned},
+    pool::{self, Shared},
+};
 
 /// Lanes of a task, about: they share the widening of each tile.
 const LANES: usize = 256;
@@ -60,9 +63,6 @@ struct Block<'a> {
     /// Padded.
     width: usize,
 }
-
-/// 16 numbers of 32 bits, aligned: floats, or pairs of bfloat16.
-type Vector = __m512i;
 
 #[derive(Default)]
 struct Scratch {
@@ -220,8 +220,7 @@ impl Block<'_> {
                     let (low, high) = halves(&wide[start..start + 32]);
                     *row = narrow(_mm512_mul_ps(low, scale), _mm512_mul_ps(high, scale));
                 }
-                transpose(&mut rows);
-                for (pair, row) in rows.into_iter().enumerate() {
+                for (pair, row) in turned(rows).into_iter().enumerate() {
                     out[(start / 2 + pair) * VECTORS + vector] = row;
                 }
             }
@@ -261,14 +260,13 @@ impl Block<'_> {
         for v in 0..VECTORS {
             let inverse = _mm512_div_ps(_mm512_set1_ps(1.0), state.sums[v]);
             for start in (0..width).step_by(16) {
-                let mut rows: [Vector; 16] = std::array::from_fn(|row| {
+                let rows: [Vector; 16] = std::array::from_fn(|row| {
                     let numbers = _mm512_castsi512_ps(results[(start + row) * VECTORS + v]);
                     _mm512_castps_si512(_mm512_mul_ps(numbers, inverse))
                 });
-                transpose(&mut rows);
                 let count = (width - start).min(16);
                 let mask = (u32::MAX >> (32 - count)) as __mmask16;
-                for (index, row) in rows.into_iter().enumerate() {
+                for (index, row) in turned(rows).into_iter().enumerate() {
                     let lane = first + 16 * v + index;
                     if lane >= self.lanes.end {
                         break;
@@ -413,26 +411,6 @@ fn exp2(x: __m512) -> __m512 {
     _mm512_scalef_ps(sum, n)
 }
 
-/// Two vectors as bfloat16, `low` first.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-fn narrow(low: __m512, high: __m512) -> Vector {
-    // SAFETY: both are 512 bits without invalid values.
-    unsafe { std::mem::transmute::<__m512bh, Vector>(_mm512_cvtne2ps_pbh(high, low)) }
-}
-
-/// Two vectors as bfloat16, number by number side by side.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-fn pair(first: __m512, second: __m512) -> Vector {
-    #[rustfmt::skip]
-    let order = _mm512_set_epi16(
-        31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8,
-        23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0,
-    );
-    _mm512_permutexvar_epi16(order, narrow(first, second))
-}
-
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 fn bf16(vector: Vector) -> __m512bh {
@@ -460,34 +438,4 @@ fn halves(numbers: &[f32]) -> (__m512, __m512) {
 fn numbers(vectors: &[Vector]) -> &[i32] {
     // SAFETY: a vector is 16 such numbers, aligned more strictly.
     unsafe { std::slice::from_raw_parts(vectors.as_ptr().cast(), vectors.len() * 16) }
-}
-
-/// Transposes 16 rows of 16 numbers.
-#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-fn transpose(rows: &mut [Vector; 16]) {
-    let mut pairs = [_mm512_setzero_si512(); 16];
-    for i in 0..8 {
-        pairs[2 * i] = _mm512_unpacklo_epi32(rows[2 * i], rows[2 * i + 1]);
-        pairs[2 * i + 1] = _mm512_unpackhi_epi32(rows[2 * i], rows[2 * i + 1]);
-    }
-    // Row 4 i + j now has, in each of its four lanes, column j of that lane for rows 4 i to 4 i + 3.
-    for i in 0..4 {
-        for j in 0..2 {
-            let (low, high) = (pairs[4 * i + j], pairs[4 * i + j + 2]);
-            rows[4 * i + 2 * j] = _mm512_unpacklo_epi64(low, high);
-            rows[4 * i + 2 * j + 1] = _mm512_unpackhi_epi64(low, high);
-        }
-    }
-    for j in 0..4 {
-        let quarter = |i: usize| rows[4 * i + j];
-        let low = _mm512_shuffle_i32x4::<0b10_00_10_00>(quarter(0), quarter(1));
-        let high = _mm512_shuffle_i32x4::<0b10_00_10_00>(quarter(2), quarter(3));
-        let odd_low = _mm512_shuffle_i32x4::<0b11_01_11_01>(quarter(0), quarter(1));
-        let odd_high = _mm512_shuffle_i32x4::<0b11_01_11_01>(quarter(2), quarter(3));
-        pairs[j] = _mm512_shuffle_i32x4::<0b10_00_10_00>(low, high);
-        pairs[4 + j] = _mm512_shuffle_i32x4::<0b10_00_10_00>(odd_low, odd_high);
-        pairs[8 + j] = _mm512_shuffle_i32x4::<0b11_01_11_01>(low, high);
-        pairs[12 + j] = _mm512_shuffle_i32x4::<0b11_01_11_01>(odd_low, odd_high);
-    }
-    *rows = pairs;
 }

@@ -6,15 +6,14 @@
 
 use std::{cell::RefCell, ops::Range};
 
-use gemm::Parallelism;
 use pulp::{Simd, WithSimd};
 
-use super::{
-    Call, Stored,
-    sequence::Side,
+use super::{Call, Stored, sequence::Side};
+use crate::{
+    pool::{self, Shared},
+    sgemm::{Factor, Product},
     simd::{exponents, largest, vectorize},
 };
-use crate::pool::{self, Shared};
 
 /// Queries of a task, about: enough to pay for widening, few enough for the cache of a core.
 const LANES: usize = 128;
@@ -96,8 +95,8 @@ impl Block<'_> {
             let positions = start..seen.min(start + TILE);
             let count = positions.len();
             let (keys, step) = self.tile(Side::Keys, positions.clone(), tile);
-            let product = Product { rows: lanes, inner: width, columns: count };
-            product.set(scores, TILE, (q, width), (keys, 1, step));
+            let scored = Product::of(lanes, width, count);
+            scored.write(scores, TILE, Factor::rows(q, width), Factor::columns(keys, step));
             for (index, lane) in self.lanes.clone().enumerate() {
                 let scores = &mut scores[index * TILE..][..count];
                 let seen = call.seen(lane).saturating_sub(start).min(count);
@@ -106,8 +105,8 @@ impl Block<'_> {
                 vectorize(call.path, Update { scores, seen, most, sum, out });
             }
             let (values, step) = self.tile(Side::Values, positions, tile);
-            let product = Product { rows: lanes, inner: count, columns: width };
-            product.add(out, width, (scores, TILE), (values, step, 1));
+            let weighed = Product { add: true, ..Product::of(lanes, count, width) };
+            weighed.write(out, width, Factor::rows(scores, TILE), Factor::rows(values, step));
         }
     }
 
@@ -154,77 +153,5 @@ impl WithSimd for Update<'_> {
             self.out.iter_mut().for_each(|out| *out *= shrink);
         }
         *self.sum += sum;
-    }
-}
-
-/// A product of (rows, inner) with (inner, columns).
-#[derive(Clone, Copy)]
-struct Product {
-    rows: usize,
-    inner: usize,
-    columns: usize,
-}
-
-impl Product {
-    /// Writes it: rows of `out` are `step` apart; `left` is its numbers and their row step; `right` is
-    /// its numbers with the step from row to row and from column to column.
-    fn set(
-        self,
-        out: &mut [f32],
-        step: usize,
-        left: (&[f32], usize),
-        right: (&[f32], usize, usize),
-    ) {
-        self.run(out, step, left, right, false);
-    }
-
-    /// Adds it to what is there.
-    fn add(
-        self,
-        out: &mut [f32],
-        step: usize,
-        left: (&[f32], usize),
-        right: (&[f32], usize, usize),
-    ) {
-        self.run(out, step, left, right, true);
-    }
-
-    fn run(
-        self,
-        out: &mut [f32],
-        step: usize,
-        (left, left_step): (&[f32], usize),
-        (right, right_row, right_column): (&[f32], usize, usize),
-        add: bool,
-    ) {
-        let Self { rows, inner, columns } = self;
-        assert!(out.len() >= (rows - 1) * step + columns && columns <= step);
-        assert!(left.len() >= (rows - 1) * left_step + inner);
-        assert!(right.len() > (inner - 1) * right_row + (columns - 1) * right_column);
-        // SAFETY: all three lie within their slices, as just checked; dst, which is not aliased, is read
-        // only to be added to.
-        unsafe {
-            gemm::gemm(
-                rows,
-                columns,
-                inner,
-                out.as_mut_ptr(),
-                1,
-                step as isize,
-                add,
-                left.as_ptr(),
-                1,
-                left_step as isize,
-                right.as_ptr(),
-                right_column as isize,
-                right_row as isize,
-                1.0,
-                1.0,
-                false,
-                false,
-                false,
-                Parallelism::None,
-            );
-        }
     }
 }

@@ -9,14 +9,11 @@ use std::{cell::RefCell, ops::Range};
 
 use pulp::{Simd, WithSimd};
 
-use super::{
-    Call, Stored,
-    sequence::Side,
-    simd::{exponents, largest, vectorize},
-};
+use super::{Call, Stored, sequence::Side};
 use crate::{
     cpu::Path,
     pool::{self, Shared},
+    simd::{exponents, largest, vectorize},
 };
 
 /// Queries of one key head (its group's, for all rows) up to which this way is the faster one.

@@ -8,8 +8,7 @@ use std::ops::Range;
 use half::f16;
 use pulp::{Simd, WithSimd};
 
-use super::simd::vectorize;
-use crate::{cpu::Path, math::larger};
+use crate::{cpu::Path, math::larger, simd::vectorize};
 
 /// How the numbers of keys and values are stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

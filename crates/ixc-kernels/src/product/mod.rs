@@ -1,35 +1,34 @@
-//! Products of rows with stored weights in the processor's own low precision.
+//! Products of rows with weights in the processor's own low precision, and of their gradients.
 //!
-//! One driver for 8-bit integers, bfloat16 and float32, for every processor: rows and weights are cut into groups
-//! of [`GROUP_BYTES`] bytes along the inputs; a task takes [`PANEL`] outputs, turns one group of their
-//! weights into a panel that stays in the first cache ([`panel`]), runs all rows over it in register
+//! One driver for 8-bit integers, bfloat16 and float32, for every processor (`driver`): rows and weights are
+//! cut into groups of 64 words along the inputs; a task takes [`PANEL`] outputs, turns one group of their
+//! weights into a panel that stays in the first cache ([`panel`]), runs rows over it in register
 //! tiles ([`tile`]), and goes on to the next group. Several terms may add up in the same tile, which is
 //! how Partial LoRA joins a layer for the price of one more group; and the two halves of a panel may belong
 //! to two layers, which is how a gated layer's inner rows are written once. Few rows take dot products with
 //! the weights as they lie ([`dot`], `words`). Results do not depend on the number of threads.
 //! Deliberately absent: the exact float32 product and few rows of it ([`crate::matmul()`]), tensors.
 
+mod columns;
 pub mod dot;
+mod driver;
+pub mod gradient;
+mod packed;
 pub mod panel;
 pub mod rows;
 pub mod tile;
 mod words;
 
-use std::cell::RefCell;
-
-use panel::Panel;
-use pulp::{Arch, NullaryFnOnce};
-use rows::{Packed, Rows};
-use tile::{GROUP_BYTES, Lane, PANEL, STRIP, TILE_ROWS};
+use driver::{Finish, Pass, tiled};
+use rows::Rows;
+use tile::{Lane, PANEL, STRIP};
 
 use crate::{
-    Matrix,
+    Weight,
     arithmetic::Arithmetic,
     cpu::{self, Path},
     elementwise::{self, add_bias},
-    math::silu,
     matmul::matmul_into,
-    pool::{self, Shared},
     recycle::{self, floats},
 };
 
@@ -42,17 +41,24 @@ pub struct Term<'a> {
     /// (m, weight.cols()).
     pub rows: &'a Rows<'a>,
     /// (n, cols).
-    pub weight: &'a Matrix,
+    pub weight: Weight<'a>,
 }
 
-/// In which lane a matrix is multiplied with `m` rows; none where [`crate::matmul()`] does it.
-fn lane(path: Path, weight: &Matrix, m: usize, arithmetic: Arithmetic) -> Option<Lane> {
-    match arithmetic {
-        Arithmetic::Exact => None,
-        Arithmetic::Fast if weight.is_quantised() => Some(Lane::Int8),
-        Arithmetic::Fast if weight.is_bf16() && path == Path::Avx512Bf16 => Some(Lane::Bf16),
-        Arithmetic::Fast => (m > DOT_ROWS_MAX && tile::has_f32(path)).then_some(Lane::F32),
+/// In which lane a weight is multiplied with `m` rows; none where [`crate::matmul()`] does it.
+fn lane(path: Path, weight: Weight, m: usize, arithmetic: Arithmetic) -> Option<Lane> {
+    let many = m > DOT_ROWS_MAX;
+    if arithmetic == Arithmetic::Exact {
+        return None;
     }
+    let rounds = match weight {
+        Weight::Stored(matrix) if matrix.is_quantised() => return Some(Lane::Int8),
+        Weight::Stored(matrix) => matrix.is_bf16(),
+        Weight::Trained { .. } => many, // few rows are not worth rounding it
+    };
+    if rounds && path == Path::Avx512Bf16 {
+        return Some(Lane::Bf16);
+    }
+    (many && tile::has_f32(path)).then_some(Lane::F32)
 }
 
 /// A term that has a lane.
@@ -112,12 +118,9 @@ pub fn product(terms: &[Term], bias: Option<&[f32]>, arithmetic: Arithmetic) -> 
         } else {
             let passes: Vec<Pass> = laned
                 .iter()
-                .map(|(lane, term)| Pass {
-                    rows: term.rows.packed(*lane),
-                    weights: std::array::from_fn(|strip| Some((term.weight, strip * STRIP))),
-                })
+                .map(|(lane, term)| Pass::whole(term.rows.packed(*lane), term.weight.into()))
                 .collect();
-            tiled(path, &passes, m, n, PANEL, &mut out, &Finish::Sum(bias));
+            tiled(path, &passes, (m, n), PANEL, &mut out, &Finish::Sum(bias));
         }
         bias = None;
     }
@@ -158,148 +161,16 @@ pub fn gated(gate: &[Term], up: &[Term], arithmetic: Arithmetic) -> Vec<f32> {
                 .iter_mut()
                 .find(|pass| std::ptr::eq(pass.rows, rows) && pass.weights[strip].is_none());
             match fitting {
-                Some(pass) => pass.weights[strip] = Some((term.weight, 0)),
+                Some(pass) => pass.weights[strip] = Some((term.weight.into(), 0)),
                 None => {
                     let mut weights = [None; PANEL / STRIP];
-                    weights[strip] = Some((term.weight, 0));
+                    weights[strip] = Some((term.weight.into(), 0));
                     passes.push(Pass { rows, weights });
                 }
             }
         }
     }
     let mut out = floats(m * n);
-    tiled(path, &passes, m, n, STRIP, &mut out, &Finish::Gate);
+    tiled(path, &passes, (m, n), STRIP, &mut out, &Finish::Gate);
     out
 }
-
-/// Some rows over both halves of a panel: for each the matrix, and how far its outputs are behind the
-/// task's first; none where the pass adds nothing.
-struct Pass<'a> {
-    rows: &'a Packed,
-    weights: [Option<(&'a Matrix, usize)>; PANEL / STRIP],
-}
-
-/// What becomes of a panel's sums.
-enum Finish<'a> {
-    /// They are outputs, with a bias perhaps.
-    Sum(Option<&'a [f32]>),
-    /// The first half gates the second.
-    Gate,
-}
-
-/// A thread's own working memory, kept between kernels.
-#[derive(Default)]
-struct Scratch {
-    panel: Panel,
-    /// (rows in whole tiles, PANEL).
-    sums: Vec<f32>,
-}
-
-thread_local! {
-    static SCRATCH: RefCell<Scratch> = RefCell::default();
-}
-
-/// Tasks of `height` outputs each.
-fn tiled(
-    path: Path,
-    passes: &[Pass],
-    m: usize,
-    n: usize,
-    height: usize,
-    out: &mut [f32],
-    finish: &Finish,
-) {
-    let tiles = m.div_ceil(TILE_ROWS);
-    let out = Shared::new(out);
-    pool::run(n.div_ceil(height), &|task| {
-        SCRATCH.with_borrow_mut(|Scratch { panel, sums }| {
-            let first = task * height;
-            let columns = height.min(n - first);
-            sums.resize(tiles * TILE_ROWS * PANEL, 0.0);
-            let mut begun = [false; PANEL / STRIP];
-            for Pass { rows, weights } in passes {
-                for group in 0..rows.groups() {
-                    for (strip, weight) in weights.iter().enumerate() {
-                        if let Some((weight, behind)) = weight {
-                            let outputs = (first + behind).min(n)..(first + behind + STRIP).min(n);
-                            panel.fill(strip, path, rows.lane(), weight, outputs, group);
-                        }
-                    }
-                    for strip in (0..PANEL / STRIP).filter(|&strip| weights[strip].is_some()) {
-                        let begin = !std::mem::replace(&mut begun[strip], true);
-                        run_group(path, rows, group, panel, strip, begin, sums);
-                    }
-                }
-            }
-            Arch::new().dispatch(Write {
-                sums,
-                out,
-                m,
-                n,
-                columns: first..first + columns,
-                finish,
-            });
-        });
-    });
-}
-
-/// All tiles of rows over one strip; `begin` where it is the first that adds to its sums.
-fn run_group(
-    path: Path,
-    rows: &Packed,
-    group: usize,
-    panel: &Panel,
-    strip: usize,
-    begin: bool,
-    sums: &mut [f32],
-) {
-    let right = panel.strip(strip);
-    for (tile, sums) in sums.chunks_exact_mut(TILE_ROWS * PANEL).enumerate() {
-        if begin {
-            sums.chunks_exact_mut(PANEL).for_each(|sums| sums[strip * STRIP..][..STRIP].fill(0.0));
-        }
-        if let Some(left) = rows.tile(group, tile) {
-            tile::run(path, &left, &right, &mut sums[strip * STRIP..]);
-        }
-    }
-}
-
-/// A task's sums on their way to its columns.
-struct Write<'a> {
-    sums: &'a [f32],
-    out: Shared<f32>,
-    m: usize,
-    n: usize,
-    columns: std::ops::Range<usize>,
-    finish: &'a Finish<'a>,
-}
-
-impl NullaryFnOnce for Write<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn call(self) {
-        let Self { sums, out, m, n, columns, finish } = self;
-        for (row, sums) in sums.chunks_exact(PANEL).take(m).enumerate() {
-            // SAFETY: these columns are this task's own.
-            let target = unsafe { out.part(row * n + columns.start, columns.len()) };
-            match finish {
-                Finish::Sum(None) => target.copy_from_slice(&sums[..columns.len()]),
-                Finish::Sum(Some(bias)) => {
-                    let bias = &bias[columns.clone()];
-                    for ((target, sum), bias) in target.iter_mut().zip(sums).zip(bias) {
-                        *target = sum + bias;
-                    }
-                }
-                Finish::Gate => {
-                    let (gates, ups) = sums.split_at(STRIP);
-                    for ((target, gate), up) in target.iter_mut().zip(gates).zip(ups) {
-                        *target = silu(*gate) * up;
-                    }
-                }
-            }
-        }
-    }
-}
-
-const _: () = assert!(GROUP_BYTES.is_multiple_of(64) && PANEL.is_multiple_of(STRIP));

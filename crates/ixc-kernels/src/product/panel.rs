@@ -3,27 +3,64 @@
 //! Quantised weights of any type become 8-bit integers with one scale for each output and 256 inputs: the
 //! largest number that the blocks can hold becomes 127. What that rounds away is a small part of what the
 //! 4 bits had rounded away before; 8-bit blocks lose about as much again as they had lost.
-//! bfloat16 stays what it is, or is widened for processors that multiply float32 faster. GPTQ's words lie as
-//! the panel's do and are not turned ([`four_bits`]). Weights that are not finite make their scale, and so their products, not
-//! finite. Deliberately absent: activations.
+//! bfloat16 stays what it is, or is widened for processors that multiply float32 faster; a weight in training
+//! is rounded to it. GPTQ's words lie as the panel's do and are not turned ([`four_bits`]). Weights that are
+//! not finite make their scale, and so their products, not finite.
+//! Deliberately absent: activations, the other direction ([`columns`]).
 
 use std::ops::Range;
 
 use pulp::{Arch, NullaryFnOnce};
 
 use super::{
+    columns,
     rows::quantise,
     tile::{GROUP_BYTES, GROUP_WORDS, Lane, PANEL, STRIP, Strip},
 };
-use crate::{Matrix, cpu::Path};
+use crate::{Matrix, Weight, cpu::Path, gptq::WORD_INPUTS, matrix::round_to_bf16};
 
 /// Outputs that are turned into words together: as many as a vector has words.
 const ROWS: usize = 16;
+
+/// The right side of a product.
+#[derive(Clone, Copy, Debug)]
+pub struct Right<'a> {
+    /// Its numbers.
+    pub weight: Weight<'a>,
+    /// None where the weight's rows are the outputs. Else its columns are, and these rows, in this order, the
+    /// inputs.
+    pub turned: Option<&'a [u32]>,
+}
+
+impl<'a> From<Weight<'a>> for Right<'a> {
+    fn from(weight: Weight<'a>) -> Self {
+        Self { weight, turned: None }
+    }
+}
+
+impl<'a> From<&'a Matrix> for Right<'a> {
+    fn from(matrix: &'a Matrix) -> Self {
+        Weight::from(matrix).into()
+    }
+}
+
+impl Right<'_> {
+    /// How many inputs, in the order in which integers are multiplied.
+    fn inputs(&self, lane: Lane) -> usize {
+        match (self.turned, self.weight.as_words()) {
+            (Some(rows), _) => rows.len(),
+            (None, Some(words)) if lane == Lane::Int8 => words.count() * WORD_INPUTS,
+            _ => self.weight.cols(),
+        }
+    }
+}
 
 /// A group of weights, ready to be multiplied.
 #[derive(Debug)]
 pub struct Panel {
     lane: Lane,
+    /// Words of an output in this group.
+    used: usize,
     /// (strip, word, output).
     words: Vec<i32>,
     /// (output).
@@ -32,7 +69,12 @@ pub struct Panel {
 
 impl Default for Panel {
     fn default() -> Self {
-        Self { lane: Lane::Int8, words: vec![0; PANEL * GROUP_WORDS], scales: [0.0; PANEL] }
+        Self {
+            lane: Lane::Int8,
+            used: 0,
+            words: vec![0; PANEL * GROUP_WORDS],
+            scales: [0.0; PANEL],
+        }
     }
 }
 
@@ -40,33 +82,38 @@ impl Panel {
     /// Takes in group number `group` of the inputs of some outputs, at most [`STRIP`], as a strip.
     ///
     /// # Panics
-    /// When the lane is not one of the matrix's, or there is no such group.
+    /// When the lane is not one of the weight's, or there is no such group.
     pub fn fill(
         &mut self,
         strip: usize,
         path: Path,
         lane: Lane,
-        weight: &Matrix,
+        right: Right,
         outputs: Range<usize>,
         group: usize,
     ) {
+        let first = group * lane.group();
+        let inputs = first..right.inputs(lane).min(first + lane.group());
         self.lane = lane;
+        self.used = inputs.len().div_ceil(lane.word());
         let words = &mut self.words[strip * STRIP * GROUP_WORDS..][..STRIP * GROUP_WORDS];
         let scales = &mut self.scales[strip * STRIP..][..STRIP];
-        if let Some(stored) = weight.as_words() {
+        let weight = right.weight;
+        if let Some(rows) = right.turned {
+            return columns::fill(path, lane, weight, &rows[inputs], outputs, words);
+        }
+        if let Some(stored) = weight.as_words().filter(|_| lane == Lane::Int8) {
             return four_bits::fill(path, stored, outputs, group, words, scales);
         }
         let mut bytes: Bytes = [[0; GROUP_BYTES]; ROWS];
         for (chunk, scales) in scales.chunks_exact_mut(ROWS).enumerate() {
             let first = (outputs.start + chunk * ROWS).min(outputs.end);
             let count = ROWS.min(outputs.end - first);
+            let (outputs, inputs) = (first..first + count, inputs.clone());
             match lane {
-                Lane::Int8 => int8(path, weight, first..first + count, group, &mut bytes, scales),
-                Lane::Bf16 => bf16(weight, first..first + count, group, &mut bytes),
-                Lane::F32 => {
-                    let outputs = first..first + count;
-                    Arch::new().dispatch(F32 { weight, outputs, group, out: &mut bytes });
-                }
+                Lane::Int8 => int8(path, weight, outputs, inputs, &mut bytes, scales),
+                Lane::Bf16 => bf16(path, weight, outputs, inputs, &mut bytes),
+                Lane::F32 => Arch::new().dispatch(F32 { weight, outputs, inputs, out: &mut bytes }),
             }
             scales[count..].fill(0.0);
             bytes[count..].iter_mut().for_each(|bytes| bytes.fill(0));
@@ -78,7 +125,7 @@ impl Panel {
     pub fn strip(&self, strip: usize) -> Strip<'_> {
         Strip {
             lane: self.lane,
-            words: &self.words[strip * STRIP * GROUP_WORDS..][..STRIP * GROUP_WORDS],
+            words: &self.words[strip * STRIP * GROUP_WORDS..][..STRIP * self.used],
             scales: &self.scales[strip * STRIP..][..STRIP],
         }
     }
@@ -91,24 +138,39 @@ mod four_bits;
 /// Some outputs' weights of a group, one output behind the other.
 type Bytes = [[u8; GROUP_BYTES]; ROWS];
 
-/// bfloat16 as it is stored, with 0 behind the last input.
-fn bf16(weight: &Matrix, outputs: Range<usize>, group: usize, out: &mut Bytes) {
-    let (cols, inputs) = (weight.cols(), Lane::Bf16.group());
-    let first = group * inputs;
-    let count = inputs.min(cols - first);
-    let stored = weight.as_bf16().expect("a matrix of bfloat16");
+/// bfloat16 as it is stored, or what is rounded to it, with 0 behind the last input.
+fn bf16(path: Path, weight: Weight, outputs: Range<usize>, inputs: Range<usize>, out: &mut Bytes) {
+    let (cols, count) = (weight.cols(), inputs.len());
+    let mut values = [0f32; GROUP_BYTES / 2];
     for (output, out) in outputs.zip(out) {
-        let row = &stored[output * cols + first..][..count];
-        out[..2 * count].copy_from_slice(bytemuck::cast_slice(row));
+        if let Some(stored) = weight.as_bf16() {
+            let row = &stored[output * cols..][..cols][inputs.clone()];
+            out[..2 * count].copy_from_slice(bytemuck::cast_slice(row));
+        } else {
+            let values = &mut values[..count];
+            weight.widen_part(output, inputs.clone(), values);
+            round(path, values, bytemuck::cast_slice_mut(&mut out[..2 * count]));
+        }
         out[2 * count..].fill(0);
     }
 }
 
+/// Rounds to bfloat16.
+fn round(path: Path, values: &[f32], out: &mut [u16]) {
+    #[cfg(target_arch = "x86_64")]
+    if path == Path::Avx512Bf16 {
+        // SAFETY: the path is only chosen on processors that have its instructions.
+        return unsafe { crate::avx512::round(values, out) };
+    }
+    let _ = path;
+    round_to_bf16(values, out);
+}
+
 /// Weights of any type widened to float32, with 0 behind the last input.
 struct F32<'a> {
-    weight: &'a Matrix,
+    weight: Weight<'a>,
     outputs: Range<usize>,
-    group: usize,
+    inputs: Range<usize>,
     out: &'a mut Bytes,
 }
 
@@ -117,12 +179,10 @@ impl NullaryFnOnce for F32<'_> {
 
     #[inline(always)]
     fn call(self) {
-        let inputs = Lane::F32.group();
-        let first = self.group * inputs;
-        let count = inputs.min(self.weight.cols() - first);
+        let Self { weight, outputs, inputs, out } = self;
         let mut numbers = [0f32; GROUP_WORDS];
-        for (output, out) in self.outputs.zip(self.out) {
-            self.weight.widen_part(output, first..first + count, &mut numbers[..count]);
+        for (output, out) in outputs.zip(out) {
+            weight.widen_part(output, inputs.clone(), &mut numbers[..inputs.len()]);
             for (out, number) in out.as_chunks_mut().0.iter_mut().zip(numbers) {
                 *out = number.to_le_bytes();
             }
@@ -133,23 +193,21 @@ impl NullaryFnOnce for F32<'_> {
 /// Quantised weights as 8-bit integers with 128 added.
 fn int8(
     path: Path,
-    weight: &Matrix,
+    weight: Weight,
     outputs: Range<usize>,
-    group: usize,
+    inputs: Range<usize>,
     out: &mut Bytes,
     scales: &mut [f32],
 ) {
     let _ = path; // x86 alone has another form
-    let first = group * GROUP_BYTES;
-    let inputs = first..(first + GROUP_BYTES).min(weight.cols());
     for ((output, out), scale) in outputs.zip(out).zip(scales) {
         #[cfg(target_arch = "x86_64")]
         if matches!(path, Path::Avx512 | Path::Avx512Bf16)
             && let Some((quant, blocks)) = weight.as_blocks()
             && inputs.len() == GROUP_BYTES
         {
-            let (step, bytes) = (quant.row_bytes(weight.cols()), quant.row_bytes(GROUP_BYTES));
-            let blocks = &blocks[output * step + group * bytes..][..bytes];
+            let row = &blocks[output * quant.row_bytes(weight.cols())..];
+            let blocks = &row[quant.row_bytes(inputs.start)..][..quant.row_bytes(GROUP_BYTES)];
             // SAFETY: the path is only chosen on processors that have its instructions.
             *scale = unsafe { avx512::requantise(quant, blocks, out) };
             continue;
@@ -162,7 +220,7 @@ fn int8(
 /// The plain form, compiled for the widest vectors this processor has: widened, then rounded as activations
 /// are.
 struct Requantise<'a> {
-    weight: &'a Matrix,
+    weight: Weight<'a>,
     output: usize,
     inputs: Range<usize>,
     out: &'a mut [u8; GROUP_BYTES],

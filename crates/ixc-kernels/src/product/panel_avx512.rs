@@ -10,7 +10,7 @@ use std::arch::x86_64::*;
 use half::f16;
 
 use super::{Bytes, GROUP_BYTES, GROUP_WORDS, ROWS, STRIP};
-use crate::{Quant, math::larger, quant::scales_and_minima};
+use crate::{Quant, avx512::turned, math::larger, quant::scales_and_minima};
 
 /// Blocks of 32 in a group.
 const BLOCKS: usize = GROUP_BYTES / 32;
@@ -180,37 +180,4 @@ pub(super) unsafe fn turn(bytes: &Bytes, words: &mut [i32]) {
             }
         }
     }
-}
-
-/// A 16 × 16 square of words, turned over its diagonal.
-#[target_feature(enable = "avx512f")]
-fn turned(lines: [__m512i; 16]) -> [__m512i; 16] {
-    let zero = _mm512_setzero_si512();
-    let mut pairs = [zero; 16];
-    for i in 0..8 {
-        pairs[2 * i] = _mm512_unpacklo_epi32(lines[2 * i], lines[2 * i + 1]);
-        pairs[2 * i + 1] = _mm512_unpackhi_epi32(lines[2 * i], lines[2 * i + 1]);
-    }
-    // Of four lines: words 0, 1, 2, 3 of each quarter.
-    let mut fours = [zero; 16];
-    for i in 0..4 {
-        let (low, high) = ((pairs[4 * i], pairs[4 * i + 2]), (pairs[4 * i + 1], pairs[4 * i + 3]));
-        fours[4 * i] = _mm512_unpacklo_epi64(low.0, low.1);
-        fours[4 * i + 1] = _mm512_unpackhi_epi64(low.0, low.1);
-        fours[4 * i + 2] = _mm512_unpacklo_epi64(high.0, high.1);
-        fours[4 * i + 3] = _mm512_unpackhi_epi64(high.0, high.1);
-    }
-    let mut out = [zero; 16];
-    for word in 0..4 {
-        let [a, b, c, d] = [fours[word], fours[4 + word], fours[8 + word], fours[12 + word]];
-        let (ab_low, ab_high) =
-            (_mm512_shuffle_i32x4(a, b, 0x88), _mm512_shuffle_i32x4(a, b, 0xDD));
-        let (cd_low, cd_high) =
-            (_mm512_shuffle_i32x4(c, d, 0x88), _mm512_shuffle_i32x4(c, d, 0xDD));
-        out[word] = _mm512_shuffle_i32x4(ab_low, cd_low, 0x88);
-        out[4 + word] = _mm512_shuffle_i32x4(ab_high, cd_high, 0x88);
-        out[8 + word] = _mm512_shuffle_i32x4(ab_low, cd_low, 0xDD);
-        out[12 + word] = _mm512_shuffle_i32x4(ab_high, cd_high, 0xDD);
-    }
-    out
 }

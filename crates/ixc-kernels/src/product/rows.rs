@@ -8,13 +8,8 @@ use std::{borrow::Cow, sync::OnceLock};
 
 use pulp::{Arch, NullaryFnOnce};
 
-use super::tile::{GROUP_BYTES, GROUP_WORDS, Lane, Left, TILE_ROWS};
-use crate::{
-    gptq::Order,
-    math::larger,
-    matrix::round_to_bf16,
-    pool::{self, Shared},
-};
+use super::{packed::Packed, tile::Lane};
+use crate::{gptq::Order, math::larger, matrix::round_to_bf16};
 
 /// Inputs that share a scale.
 pub const GROUP: usize = 256;
@@ -112,137 +107,6 @@ impl<'a> Rows<'a> {
             rounded
         })
     }
-}
-
-/// Rows as tiles, for one lane.
-#[derive(Debug)]
-pub(super) struct Packed {
-    lane: Lane,
-    tiles: usize,
-    groups: usize,
-    /// (group, tile, word, row).
-    words: Vec<i32>,
-    /// (group, tile, row); only for integers.
-    scales: Vec<f32>,
-    /// (group, tile, row); only for integers.
-    start: Vec<i32>,
-    /// Whether a tile has a number other than 0.
-    active: Vec<bool>,
-}
-
-impl Packed {
-    fn new(values: &[f32], cols: usize, lane: Lane) -> Self {
-        let tiles = (values.len() / cols).div_ceil(TILE_ROWS);
-        let groups = cols.div_ceil(lane.group());
-        let scaled = if lane == Lane::Int8 { groups * tiles * TILE_ROWS } else { 0 };
-        let mut packed = Self {
-            lane,
-            tiles,
-            groups,
-            words: vec![0; groups * tiles * TILE_ROWS * GROUP_WORDS],
-            scales: vec![0.0; scaled],
-            start: vec![0; scaled],
-            active: vec![false; tiles],
-        };
-        let words = Shared::new(&mut packed.words);
-        let (scales, start) = (Shared::new(&mut packed.scales), Shared::new(&mut packed.start));
-        let active = Shared::new(&mut packed.active);
-        pool::run(tiles, &|tile| {
-            let rows = &values[tile * TILE_ROWS * cols..];
-            let rows = &rows[..rows.len().min(TILE_ROWS * cols)];
-            for group in 0..groups {
-                let place = group * tiles + tile;
-                let scaled = if lane == Lane::Int8 { TILE_ROWS } else { 0 };
-                // SAFETY: each task takes the places of its own tile.
-                let (words, scales, start) = unsafe {
-                    (
-                        words.part(place * TILE_ROWS * GROUP_WORDS, TILE_ROWS * GROUP_WORDS),
-                        scales.part(place * scaled, scaled),
-                        start.part(place * scaled, scaled),
-                    )
-                };
-                Arch::new().dispatch(PackTile { rows, cols, group, lane, words, scales, start });
-            }
-            // SAFETY: each task takes its own tile's.
-            unsafe { active.part(tile, 1)[0] = rows.iter().any(|value| *value != 0.0) };
-        });
-        packed
-    }
-
-    pub(super) fn lane(&self) -> Lane {
-        self.lane
-    }
-
-    pub(super) fn groups(&self) -> usize {
-        self.groups
-    }
-
-    /// One group of a tile; `None` where all of the tile's rows are 0.
-    pub(super) fn tile(&self, group: usize, tile: usize) -> Option<Left<'_>> {
-        let place = group * self.tiles + tile;
-        let scaled = if self.lane == Lane::Int8 { TILE_ROWS } else { 0 };
-        self.active[tile].then(|| Left {
-            words: &self.words[place * TILE_ROWS * GROUP_WORDS..][..TILE_ROWS * GROUP_WORDS],
-            scales: &self.scales[place * scaled..][..scaled],
-            start: &self.start[place * scaled..][..scaled],
-        })
-    }
-}
-
-/// One group of one tile.
-struct PackTile<'a> {
-    rows: &'a [f32],
-    cols: usize,
-    group: usize,
-    lane: Lane,
-    words: &'a mut [i32],
-    scales: &'a mut [f32],
-    start: &'a mut [i32],
-}
-
-impl NullaryFnOnce for PackTile<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn call(self) {
-        let inputs = self.lane.group();
-        let first = self.group * inputs;
-        let count = inputs.min(self.cols - first);
-        for (row, values) in self.rows.chunks_exact(self.cols).enumerate() {
-            let values = &values[first..first + count];
-            let mut bytes = [0u8; GROUP_BYTES];
-            match self.lane {
-                Lane::Int8 => {
-                    let integers = bytemuck::cast_slice_mut(&mut bytes);
-                    self.scales[row] = quantise(values, integers);
-                    let sum: i32 = integers.iter().map(|&x| i32::from(x)).sum();
-                    self.start[row] = -128 * sum;
-                }
-                Lane::Bf16 => {
-                    for (out, value) in bytes.as_chunks_mut().0.iter_mut().zip(values) {
-                        *out = bf16_bits(*value).to_le_bytes();
-                    }
-                }
-                Lane::F32 => {
-                    for (out, value) in bytes.as_chunks_mut().0.iter_mut().zip(values) {
-                        *out = value.to_le_bytes();
-                    }
-                }
-            }
-            for (word, bytes) in bytes.as_chunks().0.iter().enumerate() {
-                self.words[word * TILE_ROWS + row] = i32::from_le_bytes(*bytes);
-            }
-        }
-    }
-}
-
-/// Rounds to nearest even as [`round_to_bf16`], in a form that becomes vector code; NaN stays NaN.
-#[inline(always)]
-fn bf16_bits(value: f32) -> u16 {
-    let bits = value.to_bits();
-    let rounded = bits.wrapping_add(0x7FFF + ((bits >> 16) & 1)) >> 16;
-    let nan = (bits >> 16) | 0x40;
-    (if bits & 0x7FFF_FFFF > 0x7F80_0000 { nan } else { rounded }) as u16
 }
 
 /// 1.5 · 2²³: a small number added to it is rounded to an integer, which then stands in the low bits.

@@ -44,20 +44,25 @@ pub enum Lane {
 }
 
 impl Lane {
-    /// Inputs in a group.
-    pub fn group(self) -> usize {
+    /// Inputs in a word.
+    pub fn word(self) -> usize {
         match self {
-            Self::Int8 => GROUP_BYTES,
-            Self::Bf16 => GROUP_BYTES / 2,
-            Self::F32 => GROUP_WORDS,
+            Self::Int8 => 4,
+            Self::Bf16 => 2,
+            Self::F32 => 1,
         }
+    }
+
+    /// Inputs in a group; the last group of a row may have fewer.
+    pub fn group(self) -> usize {
+        GROUP_WORDS * self.word()
     }
 }
 
 /// One group of a tile's rows.
 #[derive(Clone, Copy, Debug)]
 pub struct Left<'a> {
-    /// (word, row): [`GROUP_WORDS`] × [`TILE_ROWS`]. 8-bit integers are from −127 to 127.
+    /// (word, row): at most [`GROUP_WORDS`] × [`TILE_ROWS`]. 8-bit integers are from −127 to 127.
     pub words: &'a [i32],
     /// The rows' scales; only integers have them.
     pub scales: &'a [f32],
@@ -70,7 +75,7 @@ pub struct Left<'a> {
 pub struct Strip<'a> {
     /// What they are.
     pub lane: Lane,
-    /// (word, output): [`GROUP_WORDS`] × [`STRIP`].
+    /// (word, output): as many words as the rows have.
     pub words: &'a [i32],
     /// The outputs' scales; meaningless but for integers.
     pub scales: &'a [f32],
@@ -86,9 +91,8 @@ pub fn has_f32(path: Path) -> bool {
 /// # Panics
 /// When a slice is too short, or the lane is asked of a path that has none.
 pub fn run(path: Path, left: &Left, strip: &Strip, sums: &mut [f32]) {
-    assert!(
-        left.words.len() == GROUP_WORDS * TILE_ROWS && strip.words.len() == GROUP_WORDS * STRIP
-    );
+    let words = strip.words.len() / STRIP;
+    assert!(left.words.len() == words * TILE_ROWS && strip.words.len() == words * STRIP);
     assert!(sums.len() >= (TILE_ROWS - 1) * PANEL + STRIP);
     match strip.lane {
         Lane::Int8 => {

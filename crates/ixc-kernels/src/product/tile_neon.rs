@@ -6,7 +6,7 @@
 
 use std::arch::aarch64::*;
 
-use super::{GROUP_WORDS, Left, PANEL, STRIP, Strip, TILE_ROWS};
+use super::{Left, PANEL, STRIP, Strip, TILE_ROWS};
 use crate::neon::sdot_word;
 
 /// All rows against two vectors of four outputs at a time: 24 of 32 registers hold sums, three the rows' words.
@@ -17,7 +17,7 @@ use crate::neon::sdot_word;
 pub(super) unsafe fn int8_dotprod(left: &Left, strip: &Strip, sums: &mut [f32]) {
     for column in (0..STRIP).step_by(8) {
         let mut totals = [[vdupq_n_s32(0); 2]; TILE_ROWS];
-        for word in 0..GROUP_WORDS {
+        for word in 0..strip.words.len() / STRIP {
             // SAFETY: word · 32 + 31 and word · 12 + 11 lie within the slices.
             let (w, x) = unsafe {
                 let x = left.words.as_ptr().add(word * TILE_ROWS);
@@ -55,7 +55,7 @@ pub(super) unsafe fn int8(left: &Left, strip: &Strip, sums: &mut [f32]) {
     for row in (0..TILE_ROWS).step_by(ROWS) {
         for column in (0..STRIP).step_by(16) {
             let mut totals = [[vdupq_n_s32(0); 4]; ROWS];
-            for word in 0..GROUP_WORDS {
+            for word in 0..strip.words.len() / STRIP {
                 // SAFETY: the words lie within the slices, as in the other form.
                 let (w, x) = unsafe {
                     let w = strip.words.as_ptr().add(word * STRIP + column);

@@ -5,7 +5,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{GROUP_WORDS, Left, PANEL, STRIP, Strip, TILE_ROWS};
+use super::{Left, PANEL, STRIP, Strip, TILE_ROWS};
 
 /// # Safety
 /// The slices are as long as [`super::run`] checks; the processor has the instructions.
@@ -16,7 +16,7 @@ pub(super) unsafe fn int8_avx512(left: &Left, strip: &Strip, sums: &mut [f32]) {
         *totals = [_mm512_set1_epi32(start); 2];
     }
     let (x, w) = (left.words.as_ptr(), strip.words.as_ptr());
-    for word in 0..GROUP_WORDS {
+    for word in 0..strip.words.len() / STRIP {
         // SAFETY: word · 32 + 31 and word · 12 + 11 lie within the slices.
         unsafe {
             let w = w.add(word * STRIP).cast();
@@ -55,7 +55,7 @@ pub(super) unsafe fn bf16_avx512(left: &Left, strip: &Strip, sums: &mut [f32]) {
         }
     }
     let (x, w) = (left.words.as_ptr(), strip.words.as_ptr());
-    for word in 0..GROUP_WORDS {
+    for word in 0..strip.words.len() / STRIP {
         // SAFETY: word · 32 + 31 and word · 12 + 11 lie within the slices; a vector of words is a
         // vector of pairs of bfloat16.
         unsafe {
@@ -91,7 +91,7 @@ pub(super) unsafe fn int8_avx2(left: &Left, strip: &Strip, sums: &mut [f32]) {
     let (high_bits, ones) = (_mm256_set1_epi8(-128), _mm256_set1_epi16(1));
     for (row, column) in places(ROWS) {
         let mut totals = [[_mm256_setzero_si256(); 2]; ROWS];
-        for word in 0..GROUP_WORDS {
+        for word in 0..strip.words.len() / STRIP {
             // SAFETY: the words lie within the slices, as in the wider form.
             let (w, x) = unsafe { words(left, strip, word, row, column) };
             let w = w.map(|w| _mm256_xor_si256(w, high_bits));
@@ -122,7 +122,7 @@ pub(super) unsafe fn int8_avx_vnni(left: &Left, strip: &Strip, sums: &mut [f32])
         for (totals, &start) in totals.iter_mut().zip(&left.start[row..row + ROWS]) {
             *totals = [_mm256_set1_epi32(start); 2];
         }
-        for word in 0..GROUP_WORDS {
+        for word in 0..strip.words.len() / STRIP {
             // SAFETY: the words lie within the slices, as in the wider form.
             let (w, x) = unsafe { words(left, strip, word, row, column) };
             for (i, totals) in totals.iter_mut().enumerate() {
@@ -204,7 +204,7 @@ pub(super) unsafe fn f32_avx512(left: &Left, strip: &Strip, sums: &mut [f32]) {
         }
     }
     let (x, w) = (left.words.as_ptr().cast::<f32>(), strip.words.as_ptr().cast::<f32>());
-    for word in 0..GROUP_WORDS {
+    for word in 0..strip.words.len() / STRIP {
         // SAFETY: word · 32 + 31 and word · 12 + 11 lie within the slices; a word is a float32.
         unsafe {
             let w = w.add(word * STRIP);
@@ -242,7 +242,7 @@ pub(super) unsafe fn f32_avx2(left: &Left, strip: &Strip, sums: &mut [f32]) {
                     *total = unsafe { _mm256_loadu_ps(sums.as_ptr().add(place(row, half))) };
                 }
             }
-            for word in 0..GROUP_WORDS {
+            for word in 0..strip.words.len() / STRIP {
                 // SAFETY: the words lie within the slices, as in the wider form.
                 unsafe {
                     let w = strip.words.as_ptr().add(word * STRIP + column).cast::<f32>();

@@ -4,7 +4,7 @@
 use half::f16;
 use ixc_kernels::{
     Arithmetic,
-    attention::{Heads, How, KvType, Queries, Stored, StoredMut, Stretch, attention},
+    attention::{HeadRows, Heads, How, KvType, Stored, StoredMut, Stretch, attention},
     cpu::Path,
 };
 use proptest::prelude::*;
@@ -125,7 +125,7 @@ impl Case {
 
     fn run(&self, stretches: &[Owned], how: How) -> Vec<f32> {
         let Heads { rows, width, .. } = self.heads;
-        let q = Queries { numbers: &self.q, head: rows * width, row: width };
+        let q = HeadRows { numbers: &self.q, head: rows * width, row: width };
         let stretches: Vec<Stretch> = stretches.iter().map(Owned::stretch).collect();
         attention(q, self.heads, &stretches, how)
     }

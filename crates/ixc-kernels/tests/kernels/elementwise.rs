@@ -24,8 +24,12 @@ fn slow_quick_gelu(x: f64) -> f64 {
     x / (1.0 + (-1.702 * x).exp())
 }
 
-/// x · Φ(x) where Φ comes from the series of the error function, or far out from its continued fraction.
 fn slow_gelu(x: f64) -> f64 {
+    x * normal(x)
+}
+
+/// Φ(x) from the series of the error function, or far out from its continued fraction.
+pub(crate) fn normal(x: f64) -> f64 {
     let z = x.abs() / std::f64::consts::SQRT_2;
     let tail = if z < 2.0 {
         let (mut term, mut sum) = (z, z);
@@ -38,7 +42,7 @@ fn slow_gelu(x: f64) -> f64 {
         let fraction = (1..200).rev().fold(z, |rest, n| z + f64::from(n) / 2.0 / rest);
         (-z * z).exp() / fraction / std::f64::consts::PI.sqrt() / 2.0
     };
-    x * if x > 0.0 { 1.0 - tail } else { tail }
+    if x > 0.0 { 1.0 - tail } else { tail }
 }
 
 /// Equal up to float32's rounding: of the result, of an exponent behind it, and of e^exponent where that

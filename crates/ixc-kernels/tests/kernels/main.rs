@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 mod attention;
 mod elementwise;
 mod gptq;
+mod gradient;
 mod heads;
 mod integers;
 mod matmul;

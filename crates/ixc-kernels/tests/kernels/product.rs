@@ -42,7 +42,7 @@ pub(crate) fn dense(rows: usize, cols: usize) -> [Matrix; 3] {
 
 pub(crate) fn fast(x: &[f32], weight: &Matrix) -> Vec<f32> {
     let rows = Rows::new(x, weight.cols());
-    product(&[Term { rows: &rows, weight }], None, Arithmetic::Fast)
+    product(&[Term { rows: &rows, weight: weight.into() }], None, Arithmetic::Fast)
 }
 
 /// ‖found − expected‖ / ‖expected‖.
@@ -116,7 +116,10 @@ fn terms_add_up_and_a_gate_gates() {
         let (x, y) = (numbers(m * 512, 1), numbers(m * 256, 2));
         let bias = numbers(70, 3);
         let (of_x, of_y) = (Rows::new(&x, 512), Rows::new(&y, 256));
-        let terms = [Term { rows: &of_x, weight: &first }, Term { rows: &of_y, weight: &second }];
+        let terms = [
+            Term { rows: &of_x, weight: (&first).into() },
+            Term { rows: &of_y, weight: (&second).into() },
+        ];
         let both = product(&terms, Some(&bias), Arithmetic::Fast);
         let (a, b) = (fast(&x, &first), fast(&y, &second));
         let sums: Vec<f32> =

@@ -59,8 +59,13 @@ pub struct Written {
 #[derive(Debug)]
 pub struct ShardWriter {
     folder: PathBuf,
+    /// What the files' names begin with.
+    stem: &'static str,
     shards: Vec<Shard>,
 }
+
+/// What a whole model's files are called.
+const MODEL: &str = "model";
 
 #[derive(Debug, Default)]
 struct Shard {
@@ -76,15 +81,31 @@ impl ShardWriter {
     /// # Errors
     /// When the folder holds safetensors already, or a tensor could not be read back.
     pub fn new(folder: &Path, tensors: Vec<TensorPlan>, shard_bytes: usize) -> Result<Self, Error> {
+        Self::named(folder, MODEL, tensors, shard_bytes)
+    }
+
+    /// As [`Self::new`], for files that are no whole model: `{stem}.safetensors`, or shards and their index
+    /// under that name. Only files whose names begin with it are in the way.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn named(
+        folder: &Path,
+        stem: &'static str,
+        tensors: Vec<TensorPlan>,
+        shard_bytes: usize,
+    ) -> Result<Self, Error> {
         std::fs::create_dir_all(folder).map_err(Error::io("make the folder", folder))?;
         for entry in std::fs::read_dir(folder).map_err(Error::io("list", folder))? {
             let name = entry.map_err(Error::io("list", folder))?.file_name();
             let name = name.to_string_lossy();
-            if name.ends_with(".safetensors") || name.ends_with(".safetensors.index.json") {
+            let weights =
+                name.ends_with(".safetensors") || name.ends_with(".safetensors.index.json");
+            if weights && (stem == MODEL || name.starts_with(stem)) {
                 return Err(Error::Occupied { dir: folder.into(), found: name.into_owned() });
             }
         }
-        Ok(Self { folder: folder.into(), shards: plan(tensors, shard_bytes)? })
+        Ok(Self { folder: folder.into(), stem, shards: plan(tensors, shard_bytes)? })
     }
 
     /// How many weight files there will be.
@@ -101,14 +122,14 @@ impl ShardWriter {
         self,
         mut produce: impl FnMut(&TensorPlan, &mut Sink<'_>) -> Result<(), E>,
     ) -> Result<Written, E> {
-        let Self { folder, shards } = self;
+        let Self { folder, stem, shards } = self;
         let total = shards.len();
         let mut weight_map = BTreeMap::new();
         let mut finished: Vec<(TempPath, PathBuf)> = Vec::new();
         for (number, shard) in shards.iter().enumerate() {
             let name = match total {
-                1 => "model.safetensors".to_owned(),
-                _ => format!("model-{:05}-of-{total:05}.safetensors", number + 1),
+                1 => format!("{stem}.safetensors"),
+                _ => format!("{stem}-{:05}-of-{total:05}.safetensors", number + 1),
             };
             let path = folder.join(&name);
             finished.push((write_shard(&folder, &path, shard, &mut produce)?, path));
@@ -117,7 +138,7 @@ impl ShardWriter {
             );
         }
         let bytes = shards.iter().map(|shard| shard.bytes).sum();
-        let index = (total > 1).then(|| folder.join("model.safetensors.index.json"));
+        let index = (total > 1).then(|| folder.join(format!("{stem}.safetensors.index.json")));
         if let Some(path) = &index {
             let index = json!({ "metadata": { "total_size": bytes }, "weight_map": weight_map });
             finished.push((write_index(&folder, path, &index)?, path.clone()));

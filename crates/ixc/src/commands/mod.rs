@@ -6,6 +6,7 @@ pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod list;
 pub(crate) mod man;
+pub(crate) mod merge;
 pub(crate) mod perplexity;
 pub(crate) mod pull;
 pub(crate) mod quantize;

@@ -2,7 +2,9 @@
 
 use std::{fs, path::Path};
 
-use crate::support::{fixture, fresh, ixc, text};
+use ixc_nn::weights::{Checkpoint, ShardWriter, TensorPlan};
+
+use crate::support::{fixture, fresh, ixc, photo, text, tiny};
 
 /// Writes a tiny random model.
 fn init(out: &Path, seed: &str) {
@@ -40,4 +42,52 @@ fn a_random_model_is_not_written_over_another() {
     assert!(message.contains("not a SentencePiece file"), "{message}");
     assert_eq!(fs::read_dir(&out).unwrap().count(), 1);
     ixc(&["init", "--like", "13b", "--out", text(&out)]).fails(2);
+}
+
+#[test]
+fn a_model_from_parts_speaks_as_its_language_model() {
+    let (language, tower, out) =
+        (fresh("parts-language"), fresh("parts-tower"), fresh("parts-out"));
+    let whole = Checkpoint::open(Path::new(tiny())).unwrap();
+    let part = |folder: &Path, rename: &dyn Fn(&str) -> Option<String>| {
+        let named = |name: &str| Some((name.to_owned(), rename(name)?));
+        let names: Vec<(String, String)> = whole.names().filter_map(named).collect();
+        let plan = |(old, new): &(String, String)| {
+            let info = whole.info(old).unwrap();
+            TensorPlan { name: new.clone(), dtype: info.dtype, shape: info.shape.clone() }
+        };
+        let plans = names.iter().map(plan).collect();
+        let writer = ShardWriter::new(folder, plans, usize::MAX).unwrap();
+        let mut next = names.iter();
+        let copied = writer.write::<ixc_nn::Error>(|_, sink| {
+            let (old, _) = next.next().unwrap();
+            sink.bytes(whole.buffer(old)?.bytes())
+        });
+        copied.unwrap();
+    };
+    part(&tower, &|name| Some(name.strip_prefix("vit.vision_tower.")?.to_owned()));
+    part(&language, &|name| {
+        let is = name.starts_with("model.") || name.starts_with("output.");
+        (is && !name.contains("Plora")).then(|| name.to_owned())
+    });
+    fs::write(tower.join("config.json"), "{\"hidden_act\": \"quick_gelu\"}").unwrap();
+    let mut config = ixc_goldens::json(&Path::new(tiny()).join("config.json"));
+    let keys = config.as_object_mut().unwrap();
+    keys.remove("img_size");
+    keys.remove("plora_scales");
+    fs::write(language.join("config.json"), config.to_string()).unwrap();
+    fs::copy(fixture("tokenizer/tokenizer.model"), language.join("tokenizer.model")).unwrap();
+
+    let parts = ["--tower", text(&tower), "--language", text(&language), "--rank", "8"];
+    let arguments = [&["init", "--out", text(&out), "--side", "56"], &parts[..]].concat();
+    assert_eq!(ixc(&arguments).ok(), format!("{}\n", text(&out)));
+    let say = |model: &str| {
+        ixc(&["run", "-m", model, "--greedy", "--exact", "--max-new-tokens", "8", "Hi"]).ok()
+    };
+    assert_eq!(say(text(&out)), say(text(&language)), "without a picture, word for word");
+    let shown = ["run", "-m", text(&out), "-i", &photo(), "--max-new-tokens", "1", "Hi"];
+    ixc(&shown).ok();
+    ixc(&["init", "--out", text(&out), "--tower", text(&tower)]).fails(2);
+    ixc(&[&["init", "--like", "tiny", "--out", text(&out)], &parts[..]].concat()).fails(2);
+    ixc(&["init", "--out", text(&out)]).fails(2);
 }

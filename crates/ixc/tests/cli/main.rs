@@ -11,6 +11,7 @@ mod help;
 mod hub;
 mod init;
 mod inspect;
+mod merge;
 mod perplexity;
 mod quantize;
 mod run;

@@ -1,11 +1,13 @@
-//! Vector code for a path that the caller names, and the exponential in it.
+//! Vector code for a path that the caller names, and the exponentials of a softmax in it.
+//!
+//! Deliberately absent: functions of one number for loops that become vectors by themselves (see `math`).
 
 use pulp::{Scalar, Simd, WithSimd};
 
 use crate::cpu::Path;
 
 /// Runs `op` compiled for the path's vectors; for plain Rust's where pulp does not know them.
-pub(super) fn vectorize<O: WithSimd>(path: Path, op: O) -> O::Output {
+pub(crate) fn vectorize<O: WithSimd>(path: Path, op: O) -> O::Output {
     match path {
         #[cfg(target_arch = "x86_64")]
         Path::Avx512 | Path::Avx512Bf16 => match pulp::x86::V4::try_new() {
@@ -32,7 +34,7 @@ const LEAST: f32 = -87.0;
 /// eˣ of numbers that are at most 0, to within 2 units of the last place; 0 below −87. What is not a number
 /// stays none.
 #[inline(always)]
-pub(super) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+pub(crate) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let all = |value: f32| simd.splat_f32s(value);
     let (given, small) = (x, simd.less_than_f32s(x, all(LEAST)));
     let x = simd.max_f32s(x, all(LEAST));
@@ -53,7 +55,7 @@ pub(super) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
 
 /// The largest of some numbers.
 #[inline(always)]
-pub(super) fn largest<S: Simd>(simd: S, numbers: &[f32]) -> f32 {
+pub(crate) fn largest<S: Simd>(simd: S, numbers: &[f32]) -> f32 {
     let (vectors, tail) = S::as_simd_f32s(numbers);
     let start = simd.splat_f32s(f32::MIN);
     let most = vectors.iter().fold(start, |most, vector| simd.max_f32s(most, *vector));
@@ -62,7 +64,7 @@ pub(super) fn largest<S: Simd>(simd: S, numbers: &[f32]) -> f32 {
 
 /// Turns scores into e^(score − shift) and returns their sum.
 #[inline(always)]
-pub(super) fn exponents<S: Simd>(simd: S, scores: &mut [f32], shift: f32) -> f32 {
+pub(crate) fn exponents<S: Simd>(simd: S, scores: &mut [f32], shift: f32) -> f32 {
     let (vectors, tail) = S::as_mut_simd_f32s(scores);
     let shifts = simd.splat_f32s(shift);
     let mut sum = simd.splat_f32s(0.0);

@@ -1,0 +1,296 @@
+//! Weights that are trained, and layers' weights that may be.
+//!
+//! A trained weight is a float32 master with a gradient of its own, which steps back add to in place, so
+//! that no gradient is held twice. A frozen weight stays as its file has it.
+//! Deliberately absent: names (the model's matter), the optimiser's rule and its state.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use candle_core::{DType, Device, Tensor};
+use ixc_kernels::{Matrix, elementwise};
+
+use crate::{
+    Error,
+    graph::{Gradient, Value},
+    linear::bail_shape,
+    numbers::{Lent, change, change_by, lend, read},
+};
+
+/// A trained weight. Clones are the same weight.
+#[derive(Clone, Debug)]
+pub struct Trained(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// float32, contiguous, nobody else's.
+    master: Tensor,
+    gradient: Mutex<Sum>,
+}
+
+/// A gradient so far.
+#[derive(Debug, Default)]
+struct Sum {
+    /// Of the master's shape; none until the first step back, then kept for the next ones.
+    tensor: Option<Tensor>,
+    begun: bool,
+}
+
+impl Trained {
+    /// A weight of these values.
+    ///
+    /// # Errors
+    /// When there are not as many as the shape says.
+    pub fn new(values: Vec<f32>, shape: &[usize]) -> Result<Self, Error> {
+        let master = Tensor::from_vec(values, shape, &Device::Cpu)?;
+        Ok(Self(Arc::new(Inner { master, gradient: Mutex::default() })))
+    }
+
+    /// The master, which changes when the weight is trained: copy it to keep it.
+    pub fn master(&self) -> &Tensor {
+        &self.0.master
+    }
+
+    /// Its extents.
+    pub fn dims(&self) -> &[usize] {
+        self.0.master.dims()
+    }
+
+    /// Replaces the master's numbers.
+    ///
+    /// # Errors
+    /// When there are not as many.
+    pub fn set(&self, values: &[f32]) -> Result<(), Error> {
+        if values.len() != self.0.master.elem_count() {
+            bail_shape("a trained weight", self.dims(), &[values.len()])?;
+        }
+        change(self.0.master.clone(), "set", |master| master.copy_from_slice(values))?;
+        Ok(())
+    }
+
+    /// Lends the master's numbers, which must not be changed meanwhile.
+    ///
+    /// # Errors
+    /// None on the CPU.
+    pub fn numbers(&self) -> Result<Lent<'_>, Error> {
+        lend(&self.0.master)
+    }
+
+    /// Changes the master by the gradient so far, zeros where no step back came by, which is forgotten
+    /// afterwards.
+    ///
+    /// # Errors
+    /// None on the CPU.
+    pub fn update(&self, change: impl FnOnce(&mut [f32], &[f32])) -> Result<(), Error> {
+        self.add(|_| ())?;
+        let mut sum = self.sum();
+        if let Some(gradient) = &sum.tensor {
+            change_by(self.0.master.clone(), gradient, "update", change)?;
+        }
+        sum.begun = false;
+        Ok(())
+    }
+
+    /// Looks at the gradient so far; none where no step back came by since the last change.
+    ///
+    /// # Errors
+    /// None on the CPU.
+    pub fn gradient<R>(&self, with: impl FnOnce(Option<&[f32]>) -> R) -> Result<R, Error> {
+        let sum = self.sum();
+        match sum.tensor.as_ref().filter(|_| sum.begun) {
+            Some(tensor) => read(tensor, |gradient| Ok(with(Some(gradient)))),
+            None => Ok(with(None)),
+        }
+    }
+
+    /// Forgets the gradient so far.
+    pub fn forget_gradient(&self) {
+        self.sum().begun = false;
+    }
+
+    /// Adds to the gradient: `add` gets what is there, zeros at first.
+    pub(crate) fn add(&self, add: impl FnOnce(&mut [f32])) -> Result<(), Error> {
+        let mut sum = self.sum();
+        let begun = std::mem::replace(&mut sum.begun, true);
+        let tensor = match sum.tensor.take() {
+            Some(tensor) => tensor,
+            None => Tensor::zeros(self.dims(), DType::F32, &Device::Cpu)?,
+        };
+        sum.tensor = Some(change(tensor, "gradient", |values| {
+            if !begun {
+                values.fill(0.0);
+            }
+            add(values);
+        })?);
+        Ok(())
+    }
+
+    /// Adds a gradient of as many numbers.
+    ///
+    /// # Errors
+    /// When it has another length, or is not float32.
+    pub(crate) fn add_tensor(&self, gradient: Gradient) -> Result<(), Error> {
+        if gradient.elem_count() != self.0.master.elem_count() {
+            bail_shape("a gradient", self.dims(), gradient.dims())?;
+        }
+        read(&gradient.contiguous()?, |new| self.add(|sum| elementwise::add(sum, new)))
+    }
+
+    /// The weight as a value beside another one, recorded where that is.
+    pub(crate) fn value(&self, beside: &Value) -> Value {
+        if !beside.is_recorded() {
+            return Value::plain(self.0.master.clone());
+        }
+        let weight = self.clone();
+        Value::grown(self.0.master.clone(), move |gradient| weight.add_tensor(gradient))
+    }
+
+    fn sum(&self) -> MutexGuard<'_, Sum> {
+        // Whoever panicked, the numbers are only numbers.
+        self.0.gradient.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The matrix of a layer: as its file has it, or trained.
+#[derive(Clone, Debug)]
+pub enum Weight {
+    /// Never changed, in any storage.
+    Frozen(Matrix),
+    /// A float32 master whose first extent are outputs, and all others inputs.
+    Trained(Trained),
+}
+
+impl From<Matrix> for Weight {
+    fn from(matrix: Matrix) -> Self {
+        Self::Frozen(matrix)
+    }
+}
+
+impl Weight {
+    /// Outputs.
+    pub fn rows(&self) -> usize {
+        match self {
+            Self::Frozen(matrix) => matrix.rows(),
+            Self::Trained(trained) => trained.dims()[0],
+        }
+    }
+
+    /// Inputs.
+    pub fn cols(&self) -> usize {
+        match self {
+            Self::Frozen(matrix) => matrix.cols(),
+            Self::Trained(trained) => trained.dims()[1..].iter().product(),
+        }
+    }
+
+    /// The trained weight, if it is one.
+    pub fn trained(&self) -> Option<&Trained> {
+        match self {
+            Self::Frozen(_) => None,
+            Self::Trained(trained) => Some(trained),
+        }
+    }
+
+    /// The matrix as a value, (outputs, inputs), for candle's operations beside another one.
+    pub(crate) fn value(&self, beside: &Value) -> Result<Value, Error> {
+        match self {
+            Self::Frozen(matrix) => {
+                let (rows, cols) = (matrix.rows(), matrix.cols());
+                let mut values = vec![0f32; rows * cols];
+                matrix.widen(0..rows, &mut values);
+                let tensor = Tensor::from_vec(values, (rows, cols), beside.tensor().device())?;
+                Ok(Value::given(tensor, beside.is_recorded()))
+            }
+            Self::Trained(trained) => Ok(trained.value(beside)),
+        }
+    }
+
+    /// Lends the weight to kernels.
+    ///
+    /// # Errors
+    /// When a trained one is not on the CPU.
+    pub(crate) fn lend(&self) -> Result<LentWeight<'_>, Error> {
+        Ok(match self {
+            Self::Frozen(matrix) => LentWeight::Stored(matrix),
+            Self::Trained(trained) => LentWeight::Trained(trained.numbers()?, self.cols()),
+        })
+    }
+}
+
+/// A weight while kernels read it.
+pub(crate) enum LentWeight<'a> {
+    Stored(&'a Matrix),
+    Trained(Lent<'a>, usize),
+}
+
+impl LentWeight<'_> {
+    pub(crate) fn weight(&self) -> ixc_kernels::Weight<'_> {
+        match self {
+            Self::Stored(matrix) => (*matrix).into(),
+            Self::Trained(lent, cols) => ixc_kernels::Weight::trained(lent, *cols),
+        }
+    }
+}
+
+/// A small weight that is no matrix (a norm's, a bias, a table of positions): float32, frozen or trained.
+#[derive(Clone, Debug)]
+pub enum Small {
+    /// Never changed.
+    Frozen(Tensor),
+    /// Trained.
+    Trained(Trained),
+}
+
+impl From<Tensor> for Small {
+    fn from(tensor: Tensor) -> Self {
+        Self::Frozen(tensor)
+    }
+}
+
+impl Small {
+    /// Its numbers.
+    pub fn tensor(&self) -> &Tensor {
+        match self {
+            Self::Frozen(tensor) => tensor,
+            Self::Trained(trained) => trained.master(),
+        }
+    }
+
+    /// Its extents.
+    pub fn dims(&self) -> &[usize] {
+        self.tensor().dims()
+    }
+
+    /// The trained weight, if it is one.
+    pub fn trained(&self) -> Option<&Trained> {
+        match self {
+            Self::Frozen(_) => None,
+            Self::Trained(trained) => Some(trained),
+        }
+    }
+
+    /// Hands `add` the numbers and, where they are trained, their gradient to be added to.
+    ///
+    /// # Errors
+    /// When they are not on the CPU.
+    pub(crate) fn add_with(
+        &self,
+        add: impl FnOnce(&[f32], Option<&mut [f32]>),
+    ) -> Result<(), Error> {
+        let numbers = lend(self.tensor())?;
+        match self.trained() {
+            Some(trained) => trained.add(|gradient| add(&numbers, Some(gradient))),
+            None => {
+                add(&numbers, None);
+                Ok(())
+            }
+        }
+    }
+
+    /// The numbers as a value beside another one, recorded where that is.
+    pub fn value(&self, beside: &Value) -> Value {
+        match self {
+            Self::Frozen(tensor) => Value::given(tensor.clone(), beside.is_recorded()),
+            Self::Trained(trained) => trained.value(beside),
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! What a run would do, without doing it: a sample with its mask, what is trained, what it takes.
+//!
+//! Memory and time are estimates, from shapes and the machine's measured rate; what they count is written
+//! beside each. Deliberately absent: the model's weights, which are not loaded.
+
+use ixc_input::prompt::Segment;
+use ixc_model::{Group, ModelConfig, tensors};
+use ixc_nn::measure::{Numbers, multiply_rate};
+
+use super::{Start, begin};
+use crate::{
+    Error, Recipe,
+    data::{Description, Order, Position, Reader, Sample, describe},
+    recipe::Precision,
+    result::{self, Form},
+    trainable::{Summary, summary, trainable},
+};
+
+/// What a run would do.
+#[derive(Clone, Debug)]
+pub struct Preview {
+    /// The first sample of training, as it would be learned.
+    pub sample: Description,
+    /// What is trained, group by group.
+    pub groups: Vec<Summary>,
+    /// What the result would be.
+    pub form: Form,
+    /// Samples that an epoch draws.
+    pub samples_per_epoch: u64,
+    /// Optimiser steps in all.
+    pub steps: u64,
+    /// Bytes of memory at the most, part by part.
+    pub memory: Memory,
+    /// Seconds for a step of samples such as the first ones.
+    pub seconds_per_step: f64,
+}
+
+/// Bytes of memory, estimated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// Frozen weights as they are held.
+    pub frozen: u64,
+    /// Trained weights: masters, gradients and two moments, float32.
+    pub trained: u64,
+    /// What the largest forward pass keeps for the backward pass.
+    pub activations: u64,
+}
+
+impl Memory {
+    /// All of it.
+    pub fn total(self) -> u64 {
+        self.frozen + self.trained + self.activations
+    }
+}
+
+/// Samples that are looked at for lengths.
+const LOOKED_AT: usize = 16;
+
+/// Looks a run over without training.
+///
+/// # Errors
+/// As [`super::train`] before its first step; so when no sample has anything to learn.
+pub fn preview(start: &Start) -> Result<Preview, Error> {
+    let Start { recipe, base, .. } = start;
+    let parameters = trainable(recipe, base.config)?;
+    let form = result::check(&parameters, *base)?;
+    let data = begin::Data::open(start)?;
+    let options = begin::options(recipe, Order::Shuffled { seed: recipe.seed }, None);
+    let mut reader = Reader::new(&data.training, &data.preparation, options, Position::default())?;
+    let mut samples: Vec<Sample> = Vec::new();
+    while samples.len() < LOOKED_AT.min(data.training.samples_per_epoch() as usize) {
+        let batch = reader.next_batch()?.expect("the stream of training data is endless");
+        samples.extend(batch.samples);
+    }
+    let sample = describe(&samples[0], data.preparation.tokenizer())
+        .map_err(|error| Error::Model(error.into()))?;
+    let groups = summary(&parameters, recipe.learning_rate);
+    let mean = |of: &dyn Fn(&Sample) -> usize| {
+        samples.iter().map(of).sum::<usize>() as f64 / samples.len() as f64
+    };
+    let shape = Shape {
+        rows: mean(&|sample| sample.positions),
+        views: mean(&|sample| views(sample, base.config)),
+        words: mean(&|sample| sample.learned),
+    };
+    let longest = samples.iter().map(|sample| sample.positions).max().unwrap_or(0);
+    let samples_per_epoch = data.training.samples_per_epoch();
+    Ok(Preview {
+        sample,
+        form,
+        samples_per_epoch,
+        steps: recipe.total_steps(samples_per_epoch),
+        memory: memory(recipe, base.config, &groups, longest),
+        seconds_per_step: seconds(recipe, base.config, &groups, shape),
+        groups,
+    })
+}
+
+/// A sample's extents, on average.
+#[derive(Clone, Copy)]
+struct Shape {
+    /// Rows of the decoder.
+    rows: f64,
+    /// Views through the tower.
+    views: f64,
+    /// Words learned.
+    words: f64,
+}
+
+/// Views of the tower that a sample's pictures make.
+fn views(sample: &Sample, config: &ModelConfig) -> usize {
+    let Some(vision) = &config.vision else { return 0 };
+    let side = vision.grid() * ixc_model::config::PATCH;
+    let tiles = |pixels: &ixc_input::prepare::Pixels| {
+        let of = |extent: u32| (extent as usize).div_ceil(side).max(1);
+        let tiles = of(pixels.width) * of(pixels.height);
+        // Tiles come with a view of the whole.
+        if matches!(vision.geometry, ixc_input::prepare::Geometry::Tiles { .. }) {
+            tiles + 1
+        } else {
+            tiles
+        }
+    };
+    let shown =
+        sample.prompt.segments.iter().filter(|s| matches!(s, Segment::Image { .. })).count();
+    sample.pixels.iter().take(shown).map(|pixels| tiles(pixels)).sum()
+}
+
+/// The share of the machine's rate of multiplications that a step reaches.
+const REACHED: f64 = 0.6;
+
+/// Two operations for each number of a matrix and row forward; as many for the inputs' gradient, where
+/// anything below is trained; as many for the weight's own, where it is; and forward again where blocks are
+/// computed again. Attention counts with its scores and its sums.
+fn seconds(recipe: &Recipe, config: &ModelConfig, groups: &[Summary], shape: Shape) -> f64 {
+    let trained = |group: Group| groups.iter().any(|summary| summary.group == group);
+    let any = |groups: &[Group]| groups.iter().any(|group| trained(*group));
+    let to_pictures = any(&[Group::Tower, Group::Projector]);
+    let to_words = to_pictures || any(&[Group::Plora, Group::Language, Group::Lora]);
+    let again = if recipe.gradient_checkpointing { 1.0 } else { 0.0 };
+    let tower_rows = config
+        .vision
+        .as_ref()
+        .map_or(0.0, |vision| shape.views * (vision.grid() * vision.grid() + 1) as f64);
+    let mut operations = 0.0;
+    for tensor in tensors::expected(config) {
+        let Some(name) = tensors::linear(&tensor).or_else(|| tensor.name.strip_suffix(".weight"))
+        else {
+            continue;
+        };
+        if tensor.shape.len() < 2 || name.contains("_embedding") {
+            continue;
+        }
+        let group = Group::of(name);
+        let (rows, back) = match group {
+            Group::Tower => (tower_rows, trained(Group::Tower)),
+            Group::Projector => (tower_rows, to_pictures),
+            _ if name == "output" => (shape.words, to_words),
+            _ => (shape.rows, to_words),
+        };
+        let numbers = tensor.shape.iter().product::<usize>() as f64;
+        operations += 2.0 * numbers * rows * passes(back, again, trained(group));
+    }
+    let lora = groups.iter().filter(|summary| summary.group == Group::Lora);
+    let lora: usize = lora.map(|summary| summary.numbers).sum();
+    operations += 2.0 * lora as f64 * shape.rows * passes(true, again, true);
+    let language = &config.language;
+    let scores = shape.rows * shape.rows / 2.0 * (language.hidden * language.layers) as f64;
+    operations += 4.0 * scores * passes(to_words, again, to_words);
+    let samples = (recipe.batch_size * recipe.gradient_accumulation_steps) as f64;
+    let numbers = match recipe.precision {
+        Precision::F32 => Numbers::F32,
+        Precision::Bf16 => Numbers::Bf16,
+    };
+    operations * samples / (multiply_rate(numbers).all * REACHED)
+}
+
+/// How often a product is computed, forward and back.
+fn passes(back: bool, again: f64, trained: bool) -> f64 {
+    1.0 + if back { 1.0 + again } else { 0.0 } + if trained { 1.0 } else { 0.0 }
+}
+
+/// What is kept for a pass of the longest samples.
+fn memory(recipe: &Recipe, config: &ModelConfig, groups: &[Summary], longest: usize) -> Memory {
+    let trained: u64 = groups.iter().map(|summary| summary.numbers as u64).sum();
+    let all: u64 = tensors::expected(config)
+        .iter()
+        .map(|tensor| tensor.shape.iter().product::<usize>() as u64)
+        .sum();
+    let of_base: u64 = groups
+        .iter()
+        .filter(|summary| summary.group != Group::Lora)
+        .map(|summary| summary.numbers as u64)
+        .sum();
+    let size = match recipe.precision {
+        Precision::F32 => 4,
+        Precision::Bf16 => 2,
+    };
+    let language = &config.language;
+    let rows = (longest * recipe.batch_size) as u64;
+    // Within a block: its input and both norms' outputs, queries, keys and values, what attention gives,
+    // both inner halves of the feed-forward layer and their product.
+    let inside = (6 * language.hidden + language.wqkv_outputs() + 3 * language.intermediate) as u64;
+    let blocks = language.layers as u64;
+    let kept = if recipe.gradient_checkpointing {
+        blocks * language.hidden as u64 + inside
+    } else {
+        blocks * inside
+    };
+    Memory { frozen: (all - of_base) * size, trained: trained * 16, activations: rows * kept * 4 }
+}

@@ -1,0 +1,196 @@
+//! One step of training: passes over its samples, the gradient's length, AdamW.
+//!
+//! However a step's samples are cut into passes, the loss is the mean over all words that it learns, and the
+//! gradient is that mean's. A step that learns nothing, or whose gradient is not finite, changes nothing.
+//! Deliberately absent: which samples, the schedule of rates, files.
+
+use ixc_model::{
+    Error, Parameter, XComposer,
+    training::{Extent, Sample, Training},
+};
+use ixc_nn::adamw::{AdamW, Parameters, squares};
+
+/// The optimiser's constants, the same for all parameters.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Options {
+    /// How much of the mean of gradients, and of that of their squares, stays from step to step.
+    pub betas: (f64, f64),
+    /// Added to the root of the mean of squares.
+    pub eps: f64,
+    /// The length that a gradient is shortened to, if it is longer; infinite: never.
+    pub norm_max: f64,
+}
+
+/// A parameter's own pace.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pace {
+    /// Its rate, as a multiple of the step's.
+    pub rate: f64,
+    /// Decoupled weight decay.
+    pub decay: f64,
+}
+
+/// A parameter with all that the optimiser knows of it.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    /// The parameter.
+    pub parameter: Parameter,
+    /// Its pace.
+    pub pace: Pace,
+    /// The running mean of gradients: the first moment.
+    pub mean: Vec<f32>,
+    /// The running mean of their squares: the second.
+    pub square: Vec<f32>,
+}
+
+/// AdamW over a model's parameters.
+#[derive(Clone, Debug)]
+pub struct Optimiser {
+    options: Options,
+    slots: Vec<Slot>,
+    /// Steps taken.
+    steps: u64,
+}
+
+/// What a step is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    /// The learning rate.
+    pub rate: f64,
+    /// The run's seed, for what adapters leave out; none: nothing is.
+    pub seed: Option<u64>,
+    /// Whether blocks are kept as their inputs alone and computed again.
+    pub checkpointing: bool,
+}
+
+/// What a step did.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outcome {
+    /// The mean of −log p over the words learned.
+    pub loss: f64,
+    /// The gradient's length before it was shortened.
+    pub norm: f64,
+    /// What the step went through.
+    pub extent: Extent,
+    /// Whether parameters were changed.
+    pub updated: bool,
+}
+
+impl Optimiser {
+    /// An optimiser that has taken no step.
+    pub fn new(
+        parameters: &[Parameter],
+        options: Options,
+        pace: impl Fn(&Parameter) -> Pace,
+    ) -> Self {
+        let slot = |parameter: &Parameter| {
+            let zeros = vec![0f32; parameter.weight.master().elem_count()];
+            let pace = pace(parameter);
+            Slot { parameter: parameter.clone(), pace, mean: zeros.clone(), square: zeros }
+        };
+        Self { options, slots: parameters.iter().map(slot).collect(), steps: 0 }
+    }
+
+    /// Steps taken.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// The parameters and what is known of them, in the model's order.
+    pub fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    /// The same, to go on from what was saved: behind so many steps.
+    pub fn restore(&mut self, steps: u64) -> &mut [Slot] {
+        self.steps = steps;
+        &mut self.slots
+    }
+
+    /// Changes the parameters by their gradients, which are forgotten. Returns the gradient's length, and
+    /// whether it was finite; if not, nothing is changed.
+    ///
+    /// # Errors
+    /// None on the CPU.
+    pub fn step(&mut self, rate: f64) -> Result<(f64, bool), Error> {
+        let mut sum = 0.0;
+        for Slot { parameter, .. } in &self.slots {
+            sum += parameter.weight.gradient(|gradient| gradient.map_or(0.0, squares))?;
+        }
+        let norm = sum.sqrt();
+        if !norm.is_finite() {
+            self.forget();
+            return Ok((norm, false));
+        }
+        // As PyTorch's clip_grad_norm_.
+        let scale = (self.options.norm_max / (norm + 1e-6)).min(1.0) as f32;
+        self.steps += 1;
+        let Options { betas, eps, .. } = self.options;
+        for Slot { parameter, pace, mean, square } in &mut self.slots {
+            let adamw = AdamW { rate: rate * pace.rate, betas, eps, decay: pace.decay };
+            parameter.weight.update(|values, gradient| {
+                adamw.step(self.steps, Parameters { values, mean, square }, gradient, scale);
+            })?;
+        }
+        Ok((norm, true))
+    }
+
+    fn forget(&self) {
+        self.slots.iter().for_each(|slot| slot.parameter.weight.forget_gradient());
+    }
+}
+
+/// Takes a step over some passes, each of some samples that are read together.
+///
+/// # Errors
+/// When a prompt and its pictures do not fit each other or the model; parameters are as before then.
+pub fn step(
+    model: &XComposer,
+    optimiser: &mut Optimiser,
+    passes: &[&[Sample]],
+    step: Step,
+) -> Result<Outcome, Error> {
+    let (loss, extent) = gradients(model, passes, step, optimiser.steps() as u32)
+        .inspect_err(|_| optimiser.forget())?;
+    if extent.words == 0 {
+        optimiser.forget();
+        return Ok(Outcome { loss: 0.0, norm: 0.0, extent, updated: false });
+    }
+    let (norm, updated) = optimiser.step(step.rate)?;
+    Ok(Outcome { loss, norm, extent, updated })
+}
+
+/// Adds the gradients of the mean loss over the passes to the model's trained weights; returns that loss.
+///
+/// # Errors
+/// As [`step`].
+pub fn gradients(
+    model: &XComposer,
+    passes: &[&[Sample]],
+    step: Step,
+    number: u32,
+) -> Result<(f64, Extent), Error> {
+    let words: usize = passes.iter().flat_map(|pass| pass.iter()).map(Sample::words).sum();
+    let scale = 1.0 / words.max(1) as f32;
+    let mut training = Training {
+        noise: step.seed.map(|seed| (seed, number)),
+        checkpointing: step.checkpointing,
+        done: Extent::default(),
+    };
+    let mut sum = 0.0;
+    for samples in passes {
+        let loss = model.loss(samples, Some((&training, scale)))?;
+        sum += loss.sum;
+        training.done += loss.extent;
+    }
+    Ok((sum / words.max(1) as f64, training.done))
+}
+
+/// The mean loss over some samples, with nothing left out and nothing learned.
+///
+/// # Errors
+/// As [`step`].
+pub fn evaluate(model: &XComposer, samples: &[Sample]) -> Result<(f64, usize), Error> {
+    let loss = model.loss(samples, None)?;
+    Ok((loss.sum / loss.extent.words.max(1) as f64, loss.extent.words))
+}
