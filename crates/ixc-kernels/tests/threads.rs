@@ -6,7 +6,7 @@
 use half::{bf16, f16};
 use ixc_kernels::{
     Arithmetic, Buffer, Gptq, Matrix, Quant,
-    attention::{Heads, How, KvType, Queries, Stored, StoredMut, Stretch, attention},
+    attention::{HeadRows, Heads, How, KvType, Stored, StoredMut, Stretch, attention},
     cpu::{self, Path},
     elementwise::{add, add_bias, gelu, quick_gelu, silu_mul},
     heads::{Angles, rope_split},
@@ -87,13 +87,13 @@ fn products() {
                 cpu::limit(path);
                 alike(&format!("{what} on {}", path.name()), || {
                     let rows = Rows::new(&x, cols);
-                    let terms = [Term { rows: &rows, weight }; 2];
+                    let terms = [Term { rows: &rows, weight: weight.into() }; 2];
                     product(&terms, Some(&bias), Arithmetic::Fast)
                 });
             }
             alike(&format!("{what}, gated"), || {
                 let rows = Rows::new(&x, cols);
-                let term = [Term { rows: &rows, weight }];
+                let term = [Term { rows: &rows, weight: weight.into() }];
                 gated(&term, &term, Arithmetic::Fast)
             });
         }
@@ -117,7 +117,7 @@ fn attentions() {
                 alike(&format!("attention of {rows} rows, {kind:?}, {how:?}"), || {
                     let (k, v) = (k.stored(), v.stored());
                     let stretch = Stretch { k, v, len: total, head_rows: total, position_rows: 1 };
-                    let q = Queries { numbers: &q, head: rows * width, row: width };
+                    let q = HeadRows { numbers: &q, head: rows * width, row: width };
                     attention(q, heads, &[stretch], how)
                 });
             }

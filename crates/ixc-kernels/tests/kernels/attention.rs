@@ -345,7 +345,7 @@ fn queries_lie_anywhere() {
                 let stretches = case.cut(KvType::F16, path, &[40], false);
                 let together = case.run(&stretches, how);
                 let stretches: Vec<Stretch> = stretches.iter().map(Owned::stretch).collect();
-                let q = Queries { numbers: apart.values(), head, row };
+                let q = HeadRows { numbers: apart.values(), head, row };
                 assert_eq!(attention(q, case.heads, &stretches, how), together, "{path:?}");
             }
         }
