@@ -9,7 +9,6 @@
 mod back;
 mod composed;
 
-
 use std::sync::Arc;
 
 use candle_core::{D, Device, Tensor};
