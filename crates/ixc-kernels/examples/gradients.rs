@@ -93,7 +93,7 @@ fn products(m: usize, n: usize, k: usize, rate: f64) {
         let mut out = vec![0f32; n * k];
         let of_weight = time(|| {
             let (dy, x) = (Rows::new(&dy, n), Rows::new(&x, k));
-            weight_gradient(&dy, &x, &[0..m], arithmetic, &mut out);
+            weight_gradient(&dy, &x, std::slice::from_ref(&(0..m)), arithmetic, &mut out);
         });
         report(&format!("{m}×{n}×{k} {arithmetic:?} dW"), operations, rate, of_weight);
     }

@@ -88,7 +88,12 @@ fn each(
     let out = change(copy(&kept)?, name, forward)?;
     Ok(Value::made(out, &[&x], false, move |dy: Gradient| {
         let mut dx = floats(kept.elem_count());
-        read(&kept, |x| read(&dy.contiguous()?, |dy| Ok(backward(x, dy, &mut dx))))?;
+        read(&kept, |x| {
+            read(&dy.contiguous()?, |dy| {
+                backward(x, dy, &mut dx);
+                Ok(())
+            })
+        })?;
         dy.recycle();
         Ok(vec![Some(Tensor::from_vec(dx, kept.dims(), &Device::Cpu)?.into())])
     }))

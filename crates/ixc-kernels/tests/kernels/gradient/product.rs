@@ -14,7 +14,7 @@ use ixc_kernels::{
 use proptest::prelude::*;
 
 use super::{close, differences, dot, numbers, on_any_threads, wide};
-use crate::{gptq::layer, product::blocks};
+use crate::{alone, gptq::layer, product::blocks};
 
 /// (m, n) · (n, k), in f64.
 fn slow(dy: &[f64], w: &[f64], n: usize, k: usize) -> Vec<f64> {
