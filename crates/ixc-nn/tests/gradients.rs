@@ -142,16 +142,16 @@ fn norms() {
     let x = tensor(&[3, 5, 24], 1);
     let (weight, bias) = (trained(&[24], 2), trained(&[24], 3));
     let rms = RmsNorm { weight: Small::Trained(weight.clone()), eps: 1e-5 };
-    check("rms_norm", &[x.clone()], &[&weight], &|x| rms.forward(&x[0]), &|x| rms.composed(&x[0]));
+    check("rms_norm", std::slice::from_ref(&x), &[&weight], &|x| rms.forward(&x[0]), &|x| rms.composed(&x[0]));
     let layer = LayerNorm {
         weight: Small::Trained(weight.clone()),
         bias: Small::Trained(bias.clone()),
         eps: 1e-5,
     };
     let forward: Forward = &|x| layer.forward(&x[0]);
-    check("layer_norm", &[x.clone()], &[&weight, &bias], forward, &|x| layer.composed(&x[0]));
+    check("layer_norm", std::slice::from_ref(&x), &[&weight, &bias], forward, &|x| layer.composed(&x[0]));
     let fixed = RmsNorm { weight: tensor(&[24], 2).into(), eps: 1e-5 };
-    check("frozen rms_norm", &[x.clone()], &[], &|x| fixed.forward(&x[0]), &|x| {
+    check("frozen rms_norm", std::slice::from_ref(&x), &[], &|x| fixed.forward(&x[0]), &|x| {
         fixed.composed(&x[0])
     });
     // One of the two alone.
@@ -164,8 +164,8 @@ fn activations_and_sums() {
     let (x, y) = ((tensor(&[7, 33], 1) * 4.0).unwrap(), tensor(&[7, 33], 2));
     let own = |x: &Value| x.clone();
     let forward: Forward = &|x| quick_gelu(own(&x[0]));
-    check("quick_gelu", &[x.clone()], &[], forward, &|x| composed_quick_gelu(&x[0]));
-    check("gelu", &[x.clone()], &[], &|x| gelu(own(&x[0])), &|x| composed_gelu(&x[0]));
+    check("quick_gelu", std::slice::from_ref(&x), &[], forward, &|x| composed_quick_gelu(&x[0]));
+    check("gelu", std::slice::from_ref(&x), &[], &|x| gelu(own(&x[0])), &|x| composed_gelu(&x[0]));
     let sum: Forward = &|x| add(own(&x[0]), &x[1]);
     check("add", &[x.clone(), y], &[], sum, sum);
     // Both sides of a sum, and a sum used twice: gradients add up.
@@ -419,7 +419,7 @@ fn what_is_computed_again_gives_the_same_bits() {
     let x = tensor(&[30, 24], 1);
     let dy = tensor(&[30, 20], 2);
     let weights: Vec<&Trained> = weights.iter().collect();
-    let straight = gradients(&|x| block(&x[0]), &[x.clone()], &weights, &dy);
+    let straight = gradients(&|x| block(&x[0]), std::slice::from_ref(&x), &weights, &dy);
     let kept = block.clone();
     let again = gradients(&|x| checkpoint(&x[0], true, kept.clone()), &[x], &weights, &dy);
     assert_eq!(straight, again);

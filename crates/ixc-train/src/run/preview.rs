@@ -123,7 +123,7 @@ fn views(sample: &Sample, config: &ModelConfig) -> usize {
     };
     let shown =
         sample.prompt.segments.iter().filter(|s| matches!(s, Segment::Image { .. })).count();
-    sample.pixels.iter().take(shown).map(|pixels| tiles(pixels)).sum()
+    sample.pixels.iter().take(shown).map(tiles).sum()
 }
 
 /// The share of the machine's rate of multiplications that a step reaches.

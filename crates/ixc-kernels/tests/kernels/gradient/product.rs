@@ -139,7 +139,7 @@ fn check_weight(m: usize, n: usize, k: usize, seed: u64, cuts: &[usize], toleran
     let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (m + 1)).collect();
     cuts.sort_unstable();
     let rows: Vec<_> = match cuts.len() {
-        0 => vec![0..m],
+        0 => std::iter::once(0..m).collect(),
         _ => cuts.chunks_exact(2).map(|pair| pair[0]..pair[1]).collect(),
     };
     let (dy, x) = (numbers(m * n, seed), numbers(m * k, seed + 1));
@@ -222,7 +222,7 @@ fn what_is_not_a_number_stays_in_its_row_and_column() {
     every_way(|arithmetic| {
         let (dy, x) = (Rows::new(&dy, n), Rows::new(&x, k));
         let mut of_w = vec![0f32; n * k];
-        weight_gradient(&dy, &x, &[0..m], arithmetic, &mut of_w);
+        weight_gradient(&dy, &x, std::slice::from_ref(&(0..m)), arithmetic, &mut of_w);
         let of_x =
             input_gradient(&[Term { rows: &dy, weight: Weight::trained(&w, k) }], arithmetic);
         assert!((0..m * k).all(|i| of_x[i].is_nan() == (i / k == 17)));
