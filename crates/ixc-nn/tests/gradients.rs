@@ -142,14 +142,18 @@ fn norms() {
     let x = tensor(&[3, 5, 24], 1);
     let (weight, bias) = (trained(&[24], 2), trained(&[24], 3));
     let rms = RmsNorm { weight: Small::Trained(weight.clone()), eps: 1e-5 };
-    check("rms_norm", std::slice::from_ref(&x), &[&weight], &|x| rms.forward(&x[0]), &|x| rms.composed(&x[0]));
+    check("rms_norm", std::slice::from_ref(&x), &[&weight], &|x| rms.forward(&x[0]), &|x| {
+        rms.composed(&x[0])
+    });
     let layer = LayerNorm {
         weight: Small::Trained(weight.clone()),
         bias: Small::Trained(bias.clone()),
         eps: 1e-5,
     };
     let forward: Forward = &|x| layer.forward(&x[0]);
-    check("layer_norm", std::slice::from_ref(&x), &[&weight, &bias], forward, &|x| layer.composed(&x[0]));
+    check("layer_norm", std::slice::from_ref(&x), &[&weight, &bias], forward, &|x| {
+        layer.composed(&x[0])
+    });
     let fixed = RmsNorm { weight: tensor(&[24], 2).into(), eps: 1e-5 };
     check("frozen rms_norm", std::slice::from_ref(&x), &[], &|x| fixed.forward(&x[0]), &|x| {
         fixed.composed(&x[0])

@@ -5,6 +5,8 @@
 //! under a limit on the size of files. So `main` reads its words itself, where other tests have a harness.
 //! `IXC_FUZZ_ROUNDS=200` kills as often as before a release.
 
+#![allow(clippy::print_stdout)] // the figures belong in the test's output
+
 use std::{
     io::{BufRead, BufReader, Write},
     path::Path,

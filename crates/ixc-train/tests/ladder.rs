@@ -1,6 +1,8 @@
 //! The ladder of equality, above inference: loss, every gradient, three clipped steps of AdamW, against the
 //! published PyTorch code.
 
+#![allow(clippy::print_stdout)] // the figures belong in the test's output
+
 #[path = "../../ixc-model/tests/golden/mod.rs"]
 mod golden;
 
