@@ -63,7 +63,8 @@ fn every_type_is_written_shown_and_answers() {
         assert_eq!(told.contains("got another type than their part"), instead, "{to}: {told}");
         let mut found = types(&out);
         let mut expected: Vec<String> = expected.iter().map(ToString::to_string).collect();
-        (found.sort(), expected.sort());
+        found.sort();
+        expected.sort();
         assert_eq!(found, expected, "{to}");
         let answer = ask(text(&out));
         assert_eq!(answer["token_ids"].as_array().unwrap().len(), 3);
