@@ -1,7 +1,8 @@
 //! GPTQ's words as 8-bit integers: outputs are next to each other on both sides, so none is turned.
 //!
-//! As for other types the largest number that an output's scales allow in a group becomes 127. A nibble less
-//! its zero point is multiplied by the ratio of its scale to the group's, in 16-bit fixed point. Every path
+//! A nibble less its zero point is multiplied by the ratio of its scale to the group's, in 16-bit fixed point. The
+//! group's is such that the ratio of the coarsest scale among its own is a whole number, the largest with which
+//! no nibble exceeds 127: so these weights lose nothing, and where a scale covers the group none does. Every path
 //! gives the same integers. Deliberately absent: inputs in another order than the words'.
 
 use std::ops::Range;
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// 1 as a ratio of scales. Zero points are 1 to 16, so some nibble differs from its own by 8 or more, and no
-/// ratio exceeds 127 / 8.
+/// ratio exceeds 15.
 const ONE: f32 = 2048.0;
 
 /// What nibbles are multiplied by before, so that the product's upper 16 bits, doubled, are the integers.
@@ -76,11 +77,10 @@ fn fill_plain(
             continue;
         }
         let zero = |group| (stored.zeros(group)[output / 8] >> (4 * (output % 8)) & 15) as i32 + 1;
-        let largest = stored.spans(inputs.clone()).fold(0f32, |most, span| {
+        scales[lane] = stored.spans(inputs.clone()).fold(0f32, |most, span| {
             let reach = zero(span.group).max(15 - zero(span.group));
-            most.max(number(stored.scales(span.group)[output]).abs() * reach as f32)
+            most.max(number(stored.scales(span.group)[output]).abs() / (127 / reach) as f32)
         });
-        scales[lane] = largest / 127.0;
         let inverse = if scales[lane] > f32::MIN_POSITIVE { 1.0 / scales[lane] } else { 0.0 };
         for span in stored.spans(inputs.clone()) {
             let ratio = number(stored.scales(span.group)[output]) * inverse * ONE;

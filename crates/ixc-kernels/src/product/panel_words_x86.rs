@@ -59,17 +59,17 @@ pub(super) unsafe fn fill_avx512(
     );
     let (first, stride) = (outputs.start, stored.rows());
     let mask = ((1u32 << outputs.len()) - 1) as u16;
-    let mut largest = _mm512_setzero_ps();
+    let mut scale = _mm512_setzero_ps();
     if mask != 0 {
         for span in stored.spans(inputs.clone()) {
             // SAFETY: as the caller promises.
             let (zeros, scales) = unsafe { numbers_avx512(stored, span.group, first, mask) };
             let reach = _mm512_max_epi32(zeros, _mm512_sub_epi32(_mm512_set1_epi32(15), zeros));
-            let most = _mm512_mul_ps(_mm512_abs_ps(scales), _mm512_cvtepi32_ps(reach));
-            largest = _mm512_max_ps(most, largest);
+            let ratio = _mm512_div_ps(_mm512_set1_ps(127.0), _mm512_cvtepi32_ps(reach));
+            let ratio = _mm512_roundscale_ps(ratio, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+            scale = _mm512_max_ps(_mm512_div_ps(_mm512_abs_ps(scales), ratio), scale);
         }
     }
-    let scale = _mm512_div_ps(largest, _mm512_set1_ps(127.0));
     // SAFETY: 16 scales.
     unsafe { _mm512_storeu_ps(scales.as_mut_ptr(), scale) };
     let usable = _mm512_cmp_ps_mask(scale, _mm512_set1_ps(f32::MIN_POSITIVE), _CMP_GT_OQ);
@@ -170,15 +170,15 @@ unsafe fn eight_avx2(
     scales: &mut [f32],
 ) {
     let stride = stored.rows();
-    let mut largest = _mm256_setzero_ps();
+    let mut scale = _mm256_setzero_ps();
     for span in stored.spans(inputs.clone()) {
         // SAFETY: as the caller promises.
         let (zeros, scales) = unsafe { numbers_avx2(stored, span.group, first) };
         let reach = _mm256_max_epi32(zeros, _mm256_sub_epi32(_mm256_set1_epi32(15), zeros));
         let size = _mm256_andnot_ps(_mm256_set1_ps(-0.0), scales);
-        largest = _mm256_max_ps(_mm256_mul_ps(size, _mm256_cvtepi32_ps(reach)), largest);
+        let ratio = _mm256_div_ps(_mm256_set1_ps(127.0), _mm256_cvtepi32_ps(reach));
+        scale = _mm256_max_ps(_mm256_div_ps(size, _mm256_floor_ps(ratio)), scale);
     }
-    let scale = _mm256_div_ps(largest, _mm256_set1_ps(127.0));
     // SAFETY: 8 scales.
     unsafe { _mm256_storeu_ps(scales.as_mut_ptr(), scale) };
     let usable = _mm256_cmp_ps(scale, _mm256_set1_ps(f32::MIN_POSITIVE), _CMP_GT_OQ);

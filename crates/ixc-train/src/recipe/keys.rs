@@ -207,7 +207,10 @@ pub(super) fn find(name: &str) -> Result<&'static Key, String> {
     let elsewhere = ELSEWHERE.iter().find(|(other, _)| *other == plain).map(|(_, ours)| *ours);
     let near = elsewhere.or_else(|| nearest(&plain));
     let hint = near.map_or_else(
-        || "`ixc train --help` lists them".to_owned(),
+        || {
+            let names: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
+            format!("expected one of {}", names.join(", "))
+        },
         |near| format!("did you mean {near}?"),
     );
     Err(format!("{name:?} is not a key of a recipe; {hint}"))

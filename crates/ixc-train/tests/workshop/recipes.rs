@@ -141,7 +141,7 @@ fn an_unknown_key_is_an_error_with_the_nearest_known_one() {
         );
     }
     let error = with("full", "deepspeed = \"zero2\"").unwrap_err();
-    assert!(error.ends_with("`ixc train --help` lists them"), "{error}");
+    assert!(error.contains("expected one of ") && error.contains("accumulation"), "{error}");
     let error = set("full", &[("learing-rate", "1")]).unwrap_err();
     assert!(error.starts_with("--learing-rate: ") && error.contains("learning_rate"), "{error}");
 }

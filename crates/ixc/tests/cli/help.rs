@@ -5,13 +5,14 @@ use std::fs;
 use crate::support::{fresh, ixc, text};
 
 /// Every command but clap's own `help`.
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "run",
     "pull",
     "list",
     "rm",
     "inspect",
     "trace",
+    "merge",
     "quantize",
     "perplexity",
     "bench",
