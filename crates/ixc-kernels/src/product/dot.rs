@@ -2,7 +2,7 @@
 //!
 //! Each row of weights is read once, from its first byte to its last, and multiplied while it streams by.
 //! Integers are summed exactly within a block; sums of blocks are float32. A task takes some outputs next to
-//! each other. Each processor has its own form of [`plain`] for whole groups of 256 inputs.
+//! each other. Each processor has its own form of `plain` for whole groups of 256 inputs.
 //! Deliberately absent: unpacking into tiles ([`super::panel`]), weights whose outputs lie next to each other
 //! (`super::words`).
 

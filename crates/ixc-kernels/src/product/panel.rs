@@ -4,9 +4,9 @@
 //! largest number that the blocks can hold becomes 127. What that rounds away is a small part of what the
 //! 4 bits had rounded away before; 8-bit blocks lose about as much again as they had lost.
 //! bfloat16 stays what it is, or is widened for processors that multiply float32 faster; a weight in training
-//! is rounded to it. GPTQ's words lie as the panel's do and are not turned ([`four_bits`]). Weights that are
+//! is rounded to it. GPTQ's words lie as the panel's do and are not turned (`four_bits`). Weights that are
 //! not finite make their scale, and so their products, not finite.
-//! Deliberately absent: activations, the other direction ([`columns`]).
+//! Deliberately absent: activations, the other direction (`columns`).
 
 use std::ops::Range;
 
