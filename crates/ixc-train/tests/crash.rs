@@ -15,6 +15,7 @@ use std::{
 use ixc_train::{
     Recipe,
     checkpoint::{Position, Slot, prune, resume, write},
+    data::Identity,
 };
 
 /// Tensors of a child's checkpoints, and numbers in each: 1.5 MB with their moments.
@@ -61,7 +62,8 @@ fn write_step(out: &Path, step: u64) -> Result<(), ixc_train::Error> {
         exp_avg_sq: &numbers[tensor + 2],
     };
     let slots: Vec<_> = (0..TENSORS).map(slot).collect();
-    let position = Position { step, samples: step * 3, ..Position::default() };
+    let position =
+        Position { step, samples: step * 3, ..Position::new(Identity { files: Vec::new() }) };
     write(out, &recipe(), &position, &slots).map(drop)
 }
 

@@ -4,10 +4,10 @@ use std::{fs, path::Path};
 
 use ixc_train::{
     Error, Recipe,
-    checkpoint::{Best, Claim, Position, prune, resume, write},
+    checkpoint::{Best, Claim, Position, Window, prune, resume, write},
+    data::{self, Identity},
     trainable::trainable,
 };
-use serde_json::json;
 
 use crate::support::{Model, Tensor, names_in, recipe, slots};
 use ixc_nn::weights::StoredType;
@@ -15,13 +15,15 @@ use ixc_nn::weights::StoredType;
 fn position(step: u64) -> Position {
     Position {
         step,
+        updates: step - 1,
         samples: 8 * step,
         tokens: 1_000 * step,
-        data: json!({ "epoch": 3, "at": u64::MAX, "seed": [1, 2] }),
-        random: json!("counter"),
+        data: data::Position { epoch: 3, index: u64::MAX },
+        window: Window { loss: 1.0 / 3.0, words: 5 },
         log_bytes: 77,
         best: Some(Best { step: 2, loss: 0.1 + 0.2 }),
         evaluations_since_best: 1,
+        ..Position::new(Identity { files: Vec::new() })
     }
 }
 

@@ -5,13 +5,15 @@ use std::fs;
 use crate::support::{fresh, ixc, text};
 
 /// Every command but clap's own `help`.
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 13] = [
     "run",
     "pull",
     "list",
     "rm",
     "inspect",
     "trace",
+    "train",
+    "merge",
     "quantize",
     "bench",
     "init",

@@ -16,3 +16,4 @@ mod run;
 mod session;
 mod support;
 mod trace;
+mod train;
