@@ -26,6 +26,7 @@ mod session;
 mod style;
 mod table;
 mod talk;
+mod train;
 
 use std::process::ExitCode;
 

@@ -5,5 +5,6 @@ mod checkpoints;
 mod logs;
 mod recipes;
 mod results;
+mod runs;
 mod support;
 mod trainable;

@@ -77,6 +77,18 @@ fn the_table_of_keys_is_the_recipe() {
 }
 
 #[test]
+fn the_document_lists_every_key_and_its_recipe_is_one() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/training.md");
+    let document = std::fs::read_to_string(path).unwrap();
+    for key in KEYS {
+        let line = format!("| `{}` | {}", key.name, key.help);
+        assert!(document.contains(&line), "docs/training.md: expected {line}");
+    }
+    let recipe = document.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    assert_eq!(parse(recipe).unwrap().kind, Kind::Lora);
+}
+
+#[test]
 fn a_key_of_a_file_and_a_flag_take_the_place_of_the_default() {
     let file = "learning_rate = 1\nprecision = \"f32\"\nfreeze_projector = true\n\
                 data = [\"a.json\", { path = \"b.json\", ratio = 0.5 }]\n";

@@ -13,3 +13,4 @@ pub(crate) mod quantize;
 pub(crate) mod rm;
 pub(crate) mod run;
 pub(crate) mod trace;
+pub(crate) mod train;

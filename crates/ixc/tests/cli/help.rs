@@ -5,13 +5,14 @@ use std::fs;
 use crate::support::{fresh, ixc, text};
 
 /// Every command but clap's own `help`.
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "run",
     "pull",
     "list",
     "rm",
     "inspect",
     "trace",
+    "train",
     "merge",
     "quantize",
     "perplexity",

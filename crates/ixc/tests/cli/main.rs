@@ -18,3 +18,4 @@ mod run;
 mod session;
 mod support;
 mod trace;
+mod train;
