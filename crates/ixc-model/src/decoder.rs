@@ -125,8 +125,9 @@ impl Decoder {
             x = if batch.iter().any(|sequence| sequence.cache.is_some()) {
                 block.forward(&x, &pass, &mut Sequence::spans(batch, layer))?
             } else {
-                let (one, pass) = (block.clone(), pass.clone());
-                training::block(&x, block.is_trained(), training, move |x| {
+                let (one, learns) = (block.clone(), block.learns(&pass.acting));
+                let pass = pass.clone();
+                training::block(&x, learns, training, move |x| {
                     one.forward(x, &pass, &mut pass.spans())
                 })?
             };
@@ -222,10 +223,11 @@ impl Block {
         })
     }
 
-    fn is_trained(&self) -> bool {
+    /// Whether a pass has something to teach it.
+    fn learns(&self, acting: &Acting) -> bool {
         let Self { attention: Attention { wqkv, wo, .. }, gate, down, up, .. } = self;
         [&self.attention_norm, &self.ffn_norm].into_iter().any(|n| n.weight.trained().is_some())
-            || [wqkv, wo, gate, down, up].into_iter().any(Linear::is_trained)
+            || [wqkv, wo, gate, down, up].into_iter().any(|linear| linear.learns(acting))
     }
 
     /// (n, hidden) → (n, hidden), or the rows wanted behind the last block.

@@ -82,15 +82,16 @@ impl Training {
     }
 }
 
-/// Runs a block: as its input alone where that is asked for in a recorded pass.
+/// Runs a block, kept as its input alone where that is asked for in a recorded pass. `learns` says whether the
+/// pass has something to teach it.
 pub(crate) fn block(
     x: &Value,
-    trained: bool,
+    learns: bool,
     training: Option<&Training>,
     forward: impl Fn(&Value) -> Result<Value, NumbersError> + Send + 'static,
 ) -> Result<Value, NumbersError> {
     if x.is_recorded() && training.is_some_and(|training| training.checkpointing) {
-        return checkpoint(x, trained, forward);
+        return checkpoint(x, learns, forward);
     }
     forward(x)
 }

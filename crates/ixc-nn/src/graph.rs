@@ -315,18 +315,18 @@ impl Due {
 }
 
 /// A stretch of the pass that is kept as its input alone: `forward` runs as in inference, and again,
-/// recorded, when its gradient is due. `trained` says whether it uses trained weights.
+/// recorded, when its gradient is due. `learns` says whether trained weights take part in it.
 ///
 /// # Errors
 /// What `forward` says.
 pub fn checkpoint(
     x: &Value,
-    trained: bool,
+    learns: bool,
     forward: impl Fn(&Value) -> Result<Value, Error> + Send + 'static,
 ) -> Result<Value, Error> {
     let out = forward(&Value::plain(x.tensor.clone()))?;
     let (kept, wanted) = (x.tensor.clone(), x.wants_gradient());
-    Ok(Value::made(out.tensor, &[x], trained, move |gradient| {
+    Ok(Value::made(out.tensor, &[x], learns, move |gradient| {
         let x = if wanted { Value::input(kept) } else { Value::constant(kept) };
         let mut found = forward(&x)?.back(gradient)?;
         Ok(vec![found.take(&x)])

@@ -96,6 +96,13 @@ impl Linear {
         bias.is_some() || adapters.chain([self.weight()]).any(|weight| weight.trained().is_some())
     }
 
+    /// Whether a pass has something to teach it: as above, less adapters without rows to act on.
+    pub fn learns(&self, acting: &Acting) -> bool {
+        let adapters = self.active(acting).flat_map(|adapter| [&adapter.a, &adapter.b]);
+        let bias = self.0.bias.as_ref().and_then(Small::trained);
+        bias.is_some() || adapters.chain([self.weight()]).any(|weight| weight.trained().is_some())
+    }
+
     /// Multiplies rows: (…, inputs) → (…, outputs). Adapters act on the rows that `acting` names.
     ///
     /// # Errors
@@ -136,7 +143,7 @@ impl Linear {
         let outs = layers.iter().zip(products).map(|(layer, product)| {
             let (out, inners) = product?;
             let out = layer.shaped(x.tensor(), out)?;
-            Ok(layer.made(out, x, Kept::new(layer, x, &rows, acting, inners)))
+            Ok(layer.made(out, x, acting, Kept::new(layer, x, &rows, acting, inners)))
         });
         Ok(array(outs.collect::<Result<Vec<_>, Error>>()?))
     }
@@ -187,10 +194,10 @@ impl Linear {
         out.copy_from_slice(&gates);
         elementwise::silu_mul(&mut out, &ups);
         let out = gate.shaped(x.tensor(), out)?;
-        let trained = gate.is_trained() || up.is_trained();
+        let learns = gate.learns(acting) || up.learns(acting);
         let gate = Kept::new(gate, x, rows, acting, gate_inners);
         let up = Kept::new(up, x, rows, acting, up_inners);
-        Ok(Value::made(out, &[x], trained, move |dy| {
+        Ok(Value::made(out, &[x], learns, move |dy| {
             let (mut dgate, mut dup) = (floats(gates.len()), floats(ups.len()));
             read(&dy.contiguous()?, |dy| {
                 elementwise::silu_mul_backward(&gates, &ups, dy, &mut dgate, &mut dup);
@@ -259,12 +266,12 @@ impl Linear {
         self.adapters().iter().filter(|adapter| adapter.acts(acting))
     }
 
-    fn made(&self, out: Tensor, x: &Value, kept: Kept) -> Value {
+    fn made(&self, out: Tensor, x: &Value, acting: &Acting, kept: Kept) -> Value {
         if !x.is_recorded() {
             kept.give();
             return Value::plain(out);
         }
-        Value::made(out, &[x], self.is_trained(), move |dy| {
+        Value::made(out, &[x], self.learns(acting), move |dy| {
             let dx = read(&dy.contiguous()?, |dy| back::back(&[(&kept, dy)]))?;
             dy.recycle();
             kept.give();
