@@ -1,6 +1,6 @@
 //! Times what a training step is made of, at the shapes of a small model and of one block of a large one:
 //! milliseconds, and the share of the machine's measured rate where work is products.
-//! Usage: gradients [what: p(roducts), l(arge), e(lementwise), a(ttention), o(ptimiser)] [threads]
+//! Usage: gradients [what: p(roducts), l(arge), e(lementwise), a(ttention), o(ptimiser)] [threads] [rows]
 #![allow(clippy::print_stdout)]
 
 use std::time::Instant;
@@ -36,23 +36,16 @@ fn random(count: usize) -> Vec<f32> {
     (0..count).map(|_| next()).collect()
 }
 
-/// Milliseconds that this thread has run, where Linux says.
-fn ran() -> f64 {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    text.split(' ').next().and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0) / 1e6
-}
-
-/// The least and the median of some runs, in milliseconds; of one thread's own time, as others may be busy.
+/// The least and the median of some runs, in milliseconds: on a busy machine the least is the one to look at,
+/// where a run is shorter than a turn of the processor.
 fn time(mut work: impl FnMut()) -> (f64, f64) {
     work();
     let mut times: Vec<f64> = Vec::new();
-    let alone = pool::threads() == 1;
     let since = Instant::now();
     while times.len() < 5 || (since.elapsed().as_millis() < 300 && times.len() < 200) {
-        let (started, before) = (Instant::now(), ran());
+        let started = Instant::now();
         work();
-        let passed = started.elapsed().as_secs_f64() * 1e3;
-        times.push(if alone { ran() - before } else { passed });
+        times.push(started.elapsed().as_secs_f64() * 1e3);
     }
     times.sort_by(f64::total_cmp);
     (times[0], times[times.len() / 2])
@@ -188,28 +181,30 @@ fn main() {
     if let Some(threads) = std::env::args().nth(2) {
         pool::set_threads(threads.parse().expect("a number of threads"));
     }
+    let rows: usize = std::env::args().nth(3).map_or(4000, |rows| rows.parse().expect("rows"));
     let [exact, fast] = [Numbers::F32, Numbers::Bf16].map(|numbers| multiply_rate(numbers).all);
+    let rate = f64::max(exact, fast);
     println!("measured: f32 {:.0} Gop/s, bf16 {:.0}", exact * 1e-9, fast * 1e-9);
     if what.contains('p') {
         for (n, k) in [(256, 256), (704, 256), (256, 704), (256, 16), (16, 256)] {
-            products(4000, n, k, fast);
+            products(rows, n, k, rate);
         }
     }
     if what.contains('l') {
-        products(1275, 4096, 4096, fast);
-        products(1275, 4096, 64, fast);
-        products(1275, 64, 4096, fast);
+        products(1275, 4096, 4096, rate);
+        products(1275, 4096, 64, rate);
+        products(1275, 64, 4096, rate);
     }
     if what.contains('e') {
-        elementwise(4000, 256, 704);
+        elementwise(rows, 256, 704);
     }
     if what.contains('a') {
         let small = Heads { kv_heads: 2, group: 2, rows: 32 * 120, width: 64 };
-        attention("small attention, 32 × 120", small, &[120; 32], true, fast);
+        attention("small attention, 32 × 120", small, &[120; 32], true, rate);
         let large = Heads { kv_heads: 8, group: 4, rows: 1275, width: 128 };
-        attention("7B attention, 1275", large, &[1275], true, fast);
+        attention("7B attention, 1275", large, &[1275], true, rate);
         let tower = Heads { kv_heads: 16, group: 1, rows: 1226, width: 64 };
-        attention("tower attention, 1226", tower, &[1226], false, fast);
+        attention("tower attention, 1226", tower, &[1226], false, rate);
     }
     if what.contains('o') {
         optimiser();

@@ -21,7 +21,14 @@ mod stored;
 pub use backward::{Gradients, Passed, backward};
 pub use stored::{KvType, Stored, StoredMut, Stretch};
 
-use crate::{Arithmetic, cpu::Path};
+use std::ops::Range;
+
+use crate::{
+    Arithmetic,
+    cpu::Path,
+    pool::{self, Shared},
+    recycle::{floats, give},
+};
 use sequence::Sequence;
 
 /// Vectors of float32 are padded to this many numbers: the widest that a processor has.
@@ -59,6 +66,13 @@ pub struct HeadRows<'a> {
     pub row: usize,
 }
 
+impl<'a> HeadRows<'a> {
+    /// From a row of the first head on; none where there are no such.
+    fn from_row(self, row: usize) -> &'a [f32] {
+        self.numbers.get(row * self.row..).unwrap_or_default()
+    }
+}
+
 /// How to attend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct How {
@@ -86,6 +100,61 @@ pub fn attention(q: HeadRows, heads: Heads, stretches: &[Stretch], how: How) -> 
         (Arithmetic::Fast, Path::Avx512Bf16) => bf16::attend(&call),
         _ => blocks::attend(&call),
     }
+}
+
+/// Attends for sequences of so many rows behind one another, each of which sees itself alone: as
+/// [`attention`], with keys and values that lie as queries do. `heads.rows` is all rows. Returns (rows,
+/// heads · width).
+///
+/// # Panics
+/// As [`attention`], and when the sequences are not all rows, or rows of `k` and `v` are not whole widths
+/// apart in one way.
+pub fn attention_each(
+    [q, k, v]: [HeadRows; 3],
+    heads: Heads,
+    sequences: &[usize],
+    how: How,
+) -> Vec<f32> {
+    let Heads { rows, width, .. } = heads;
+    assert_eq!(sequences.iter().sum::<usize>(), rows, "sequences of all rows");
+    assert_eq!((k.head, k.row), (v.head, v.row), "values that lie as keys do");
+    assert!(k.head % width == 0 && k.row % width == 0, "whole widths apart");
+    let row_width = heads.count() * width;
+    let mut out = floats(rows * row_width); // every number is written
+    let shared = Shared::new(&mut out);
+    let ranges = ranges(sequences);
+    let one = |task: usize| {
+        let Range { start, end } = ranges[task].clone();
+        let stretch = Stretch {
+            k: Stored::F32(k.from_row(start)),
+            v: Stored::F32(v.from_row(start)),
+            len: end - start,
+            head_rows: k.head / width,
+            position_rows: k.row / width,
+        };
+        let (q, heads) =
+            (HeadRows { numbers: q.from_row(start), ..q }, Heads { rows: end - start, ..heads });
+        let seen = attention(q, heads, &[stretch], how);
+        // SAFETY: each sequence has its own rows.
+        unsafe { shared.part(start * row_width, seen.len()) }.copy_from_slice(&seen);
+        give(seen);
+    };
+    // Many short ones are shared out whole; a few long ones are each shared out.
+    if ranges.len() >= 2 * pool::threads() {
+        pool::run(ranges.len(), &one);
+    } else {
+        (0..ranges.len()).for_each(one);
+    }
+    out
+}
+
+/// The rows of sequences of so many rows behind one another, less those that have none.
+fn ranges(sequences: &[usize]) -> Vec<Range<usize>> {
+    let ranges = sequences.iter().scan(0, |end, len| {
+        *end += len;
+        Some(*end - len..*end)
+    });
+    ranges.filter(|rows| !rows.is_empty()).collect()
 }
 
 /// One checked call. The queries of a key head are its lanes: row by row, the group's heads behind one

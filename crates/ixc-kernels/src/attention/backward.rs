@@ -10,7 +10,7 @@ use std::{cell::RefCell, ops::Range};
 
 use pulp::{Simd, WithSimd};
 
-use super::{HeadRows, Heads, How};
+use super::{HeadRows, Heads, How, ranges};
 use crate::{
     pool::{self, Shared},
     sgemm::{Factor, Product},
@@ -65,11 +65,7 @@ pub fn backward(passed: Passed, heads: Heads, sequences: &[usize], how: How, gra
         numbers.check(count, rows, width);
         assert_eq!(len, numbers.numbers.len(), "a gradient for each number");
     }
-    let starts = sequences.iter().scan(0, |end, len| {
-        *end += len;
-        Some(*end - len..*end)
-    });
-    let ranges: Vec<Range<usize>> = starts.filter(|rows| !rows.is_empty()).collect();
+    let ranges = ranges(sequences);
     let gradients = [Shared::new(gradients.q), Shared::new(gradients.k), Shared::new(gradients.v)];
     pool::run(ranges.len() * kv_heads, &|task| {
         let (rows, head) = (ranges[task / kv_heads].clone(), task % kv_heads);

@@ -43,12 +43,12 @@ impl<'a> Pass<'a> {
 
 /// What becomes of a panel's sums.
 pub(super) enum Finish<'a> {
-    /// They are outputs, with a bias perhaps.
-    Sum(Option<&'a [f32]>),
+    /// They are outputs, with a bias perhaps, perhaps on top of other numbers, (m, n).
+    Sum { bias: Option<&'a [f32]>, onto: Option<&'a [f32]> },
     /// They are added to outputs.
     Add,
-    /// The first half gates the second.
-    Gate,
+    /// The first half gates the second. Both are kept as well, perhaps, (m, n) each.
+    Gate { kept: Option<[Shared<f32>; 2]> },
 }
 
 /// A thread's own working memory, kept between kernels.
@@ -161,24 +161,37 @@ impl NullaryFnOnce for Write<'_> {
     #[inline(always)]
     fn call(self) {
         let Self { sums, out, rows, n, columns, finish } = self;
+        let width = columns.len();
         for (row, sums) in rows.zip(sums.chunks_exact(PANEL)) {
+            let start = row * n + columns.start;
             // SAFETY: these columns of these rows are this task's own.
-            let target = unsafe { out.part(row * n + columns.start, columns.len()) };
+            let part = |out: Shared<f32>| unsafe { out.part(start, width) };
+            let target = part(out);
             match finish {
-                Finish::Sum(None) => target.copy_from_slice(&sums[..columns.len()]),
-                Finish::Sum(Some(bias)) => {
-                    let bias = &bias[columns.clone()];
-                    for ((target, sum), bias) in target.iter_mut().zip(sums).zip(bias) {
-                        *target = sum + bias;
+                Finish::Sum { bias, onto } => {
+                    match bias {
+                        None => target.copy_from_slice(&sums[..width]),
+                        Some(bias) => {
+                            let numbers = sums.iter().zip(&bias[columns.clone()]);
+                            target.iter_mut().zip(numbers).for_each(|(t, (sum, b))| *t = sum + b);
+                        }
+                    }
+                    if let Some(onto) = onto {
+                        let onto = &onto[start..start + width];
+                        target.iter_mut().zip(onto).for_each(|(target, x)| *target += x);
                     }
                 }
                 Finish::Add => {
                     target.iter_mut().zip(sums).for_each(|(target, sum)| *target += sum);
                 }
-                Finish::Gate => {
+                Finish::Gate { kept } => {
                     let (gates, ups) = sums.split_at(STRIP);
                     for ((target, gate), up) in target.iter_mut().zip(gates).zip(ups) {
                         *target = silu(*gate) * up;
+                    }
+                    if let Some([of_gates, of_ups]) = *kept {
+                        part(of_gates).copy_from_slice(&gates[..width]);
+                        part(of_ups).copy_from_slice(&ups[..width]);
                     }
                 }
             }

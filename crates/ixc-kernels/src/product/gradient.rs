@@ -53,7 +53,7 @@ pub fn input_gradient(terms: &[Term], arithmetic: Arithmetic) -> Vec<f32> {
                 Pass::whole(dy.packed(lane), Right { weight: *weight, turned })
             })
             .collect();
-        tiled(path, &passes, (m, k), PANEL, &mut out, &Finish::Sum(None));
+        tiled(path, &passes, (m, k), PANEL, &mut out, &Finish::Sum { bias: None, onto: None });
         return out;
     }
     for (index, term) in terms.iter().enumerate() {

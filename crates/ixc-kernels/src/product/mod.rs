@@ -29,6 +29,7 @@ use crate::{
     cpu::{self, Path},
     elementwise::{self, add_bias},
     matmul::matmul_into,
+    pool::Shared,
     recycle::{self, floats},
 };
 
@@ -105,14 +106,38 @@ fn extents(terms: &[Term]) -> (usize, usize) {
 /// # Panics
 /// When the terms' shapes do not fit, or there is none.
 pub fn product(terms: &[Term], bias: Option<&[f32]>, arithmetic: Arithmetic) -> Vec<f32> {
+    sum(terms, bias, None, arithmetic)
+}
+
+/// [`product`] + `onto`, (m, n): a layer's outputs on top of what goes past it.
+///
+/// # Panics
+/// When the shapes do not fit, or there is no term.
+pub fn product_onto(
+    terms: &[Term],
+    bias: Option<&[f32]>,
+    onto: &[f32],
+    arithmetic: Arithmetic,
+) -> Vec<f32> {
+    sum(terms, bias, Some(onto), arithmetic)
+}
+
+fn sum(
+    terms: &[Term],
+    bias: Option<&[f32]>,
+    onto: Option<&[f32]>,
+    arithmetic: Arithmetic,
+) -> Vec<f32> {
     let (m, n) = extents(terms);
     assert!(bias.is_none_or(|bias| bias.len() == n), "a bias for each output");
+    assert!(onto.is_none_or(|onto| onto.len() == m * n), "a number for each output");
     let path = cpu::path(); // asked once: it may change meanwhile
     let ordered = ordered(path, terms, arithmetic);
     let (laned, exact) = sort(path, terms, &ordered, arithmetic);
     let mut out = floats(m * n);
-    let mut bias = bias;
+    let (mut bias, mut onto) = (bias, onto);
     if !laned.is_empty() {
+        let bias = bias.take();
         if m <= DOT_ROWS_MAX {
             dot::dot_rows(path, &laned, bias, &mut out);
         } else {
@@ -120,15 +145,18 @@ pub fn product(terms: &[Term], bias: Option<&[f32]>, arithmetic: Arithmetic) -> 
                 .iter()
                 .map(|(lane, term)| Pass::whole(term.rows.packed(*lane), term.weight.into()))
                 .collect();
-            tiled(path, &passes, (m, n), PANEL, &mut out, &Finish::Sum(bias));
+            let finish = Finish::Sum { bias, onto: onto.take() };
+            tiled(path, &passes, (m, n), PANEL, &mut out, &finish);
         }
-        bias = None;
     }
     for (index, term) in exact.iter().enumerate() {
         matmul_into(term.rows.values(), term.weight, index > 0 || !laned.is_empty(), &mut out);
     }
     if let Some(bias) = bias {
         add_bias(&mut out, bias);
+    }
+    if let Some(onto) = onto {
+        elementwise::add(&mut out, onto);
     }
     out
 }
@@ -139,15 +167,61 @@ pub fn product(terms: &[Term], bias: Option<&[f32]>, arithmetic: Arithmetic) -> 
 /// When the terms' shapes do not fit, or there is none.
 pub fn gated(gate: &[Term], up: &[Term], arithmetic: Arithmetic) -> Vec<f32> {
     let (m, n) = extents(gate);
+    let mut inner = floats(m * n);
+    if !gate_in_tiles(gate, up, arithmetic, &mut inner, None) {
+        recycle::give(inner);
+        let [mut gate, up] = [gate, up].map(|terms| product(terms, None, arithmetic));
+        elementwise::silu_mul(&mut gate, &up);
+        recycle::give(up);
+        return gate;
+    }
+    inner
+}
+
+/// What [`gated_kept`] makes, all (m, n).
+#[derive(Clone, Debug)]
+pub struct Gated {
+    /// `Σ gate`.
+    pub gate: Vec<f32>,
+    /// `Σ up`.
+    pub up: Vec<f32>,
+    /// `silu(gate) · up`.
+    pub inner: Vec<f32>,
+}
+
+/// [`gated`], keeping what its gradient needs ([`elementwise::silu_mul_backward`]).
+///
+/// # Panics
+/// As [`gated`].
+pub fn gated_kept(gate: &[Term], up: &[Term], arithmetic: Arithmetic) -> Gated {
+    let (m, n) = extents(gate);
+    let mut inner = floats(m * n);
+    let mut kept = [floats(m * n), floats(m * n)];
+    let [gates, ups] = &mut kept;
+    if !gate_in_tiles(gate, up, arithmetic, &mut inner, Some([gates, ups])) {
+        kept.into_iter().for_each(recycle::give);
+        kept = [gate, up].map(|terms| product(terms, None, arithmetic));
+        inner.copy_from_slice(&kept[0]);
+        elementwise::silu_mul(&mut inner, &kept[1]);
+    }
+    let [gate, up] = kept;
+    Gated { gate, up, inner }
+}
+
+/// Gates in one go, where both layers are multiplied in tiles; returns whether they are.
+fn gate_in_tiles(
+    gate: &[Term],
+    up: &[Term],
+    arithmetic: Arithmetic,
+    inner: &mut [f32],
+    kept: Option<[&mut [f32]; 2]>,
+) -> bool {
+    let (m, n) = extents(gate);
     assert_eq!((m, n), extents(up), "gate and up of one shape");
     let path = cpu::path();
     let mut terms = gate.iter().chain(up);
     if m <= DOT_ROWS_MAX || terms.any(|term| lane(path, term.weight, m, arithmetic).is_none()) {
-        let mut out = product(gate, None, arithmetic);
-        let factor = product(up, None, arithmetic);
-        elementwise::silu_mul(&mut out, &factor);
-        recycle::give(factor);
-        return out;
+        return false;
     }
     let orders = [gate, up].map(|terms| ordered(path, terms, arithmetic));
     let (gates, _) = sort(path, gate, &orders[0], arithmetic);
@@ -170,7 +244,7 @@ pub fn gated(gate: &[Term], up: &[Term], arithmetic: Arithmetic) -> Vec<f32> {
             }
         }
     }
-    let mut out = floats(m * n);
-    tiled(path, &passes, (m, n), STRIP, &mut out, &Finish::Gate);
-    out
+    let kept = kept.map(|halves| halves.map(Shared::new));
+    tiled(path, &passes, (m, n), STRIP, inner, &Finish::Gate { kept });
+    true
 }

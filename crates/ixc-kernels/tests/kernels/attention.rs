@@ -4,7 +4,9 @@
 use half::f16;
 use ixc_kernels::{
     Arithmetic,
-    attention::{HeadRows, Heads, How, KvType, Stored, StoredMut, Stretch, attention},
+    attention::{
+        HeadRows, Heads, How, KvType, Stored, StoredMut, Stretch, attention, attention_each,
+    },
     cpu::Path,
 };
 use proptest::prelude::*;
@@ -441,6 +443,51 @@ fn what_is_not_a_number_is_stored_as_such() {
                 let cut = kind == KvType::F16 && bad.is_infinite();
                 let right = if cut { found.abs() == 65504.0 } else { !found.is_finite() };
                 assert!(right, "{bad} in {kind:?} on {path:?}: {found}");
+            }
+        }
+    }
+}
+
+#[test]
+fn sequences_behind_one_another_see_themselves_alone() {
+    let lens = [3, 1, 40, 0, 7, 25, 90, 2, 2];
+    let rows: usize = lens.iter().sum();
+    for (kv_heads, group, width, beside) in [(2, 2, 16, false), (1, 3, 20, true), (4, 1, 64, true)]
+    {
+        let heads = Heads { kv_heads, group, rows, width };
+        let lay = |count: usize, seed| {
+            let numbers = numbers(count * rows * width, seed);
+            let (head, row) = if beside { (width, count * width) } else { (rows * width, width) };
+            (numbers, head, row)
+        };
+        let (q, k, v) = (lay(heads.count(), 1), lay(kv_heads, 2), lay(kv_heads, 3));
+        let seen = |x: &(Vec<f32>, usize, usize), start: usize| x.0[start * x.2..].to_vec();
+        for causal in [false, true] {
+            for arithmetic in [Arithmetic::Exact, Arithmetic::Fast] {
+                let how = How { causal, arithmetic, path: ixc_kernels::cpu::path() };
+                let all = [&q, &k, &v].map(|x| HeadRows { numbers: &x.0, head: x.1, row: x.2 });
+                let found = attention_each(all, heads, &lens, how);
+                let mut start = 0;
+                for len in lens.into_iter().filter(|len| *len > 0) {
+                    let (q_rows, k_rows, v_rows) =
+                        (seen(&q, start), seen(&k, start), seen(&v, start));
+                    let stretch = Stretch {
+                        k: Stored::F32(&k_rows),
+                        v: Stored::F32(&v_rows),
+                        len,
+                        head_rows: k.1 / width,
+                        position_rows: k.2 / width,
+                    };
+                    let alone = attention(
+                        HeadRows { numbers: &q_rows, head: q.1, row: q.2 },
+                        Heads { rows: len, ..heads },
+                        &[stretch],
+                        how,
+                    );
+                    let place = start * heads.count() * width;
+                    assert_eq!(found[place..place + alone.len()], alone);
+                    start += len;
+                }
             }
         }
     }

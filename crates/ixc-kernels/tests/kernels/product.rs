@@ -5,7 +5,7 @@ use ixc_kernels::{
     Arithmetic, Buffer, Matrix, Quant,
     cpu::{self, Path},
     matmul,
-    product::{Term, gated, product, rows::Rows},
+    product::{Term, gated, gated_kept, product, product_onto, rows::Rows},
 };
 
 use crate::{alone, numbers};
@@ -135,6 +135,32 @@ fn terms_add_up_and_a_gate_gates() {
             })
             .collect();
         assert!(deviation(&inner, &expected) < 1e-5);
+    }
+}
+
+#[test]
+fn outputs_on_top_and_a_gate_that_is_kept() {
+    let _turn = alone();
+    let (n, cols) = (70, 512);
+    let [bf16, f16, f32] = dense(n, cols);
+    for m in [2, 30] {
+        let (x, onto, bias) = (numbers(m * cols, 1), numbers(m * n, 2), numbers(n, 3));
+        let rows = Rows::new(&x, cols);
+        let quantised = (blocks(Quant::Q4K, n, cols), blocks(Quant::Q8_0, n, cols));
+        for (first, second) in [(&bf16, &f16), (&f32, &f32), (&quantised.0, &quantised.1)] {
+            let terms = [first, second].map(|weight| Term { rows: &rows, weight: weight.into() });
+            for arithmetic in [Arithmetic::Exact, Arithmetic::Fast] {
+                let plain = product(&terms, Some(&bias), arithmetic);
+                let on_top = product_onto(&terms, Some(&bias), &onto, arithmetic);
+                let sums: Vec<f32> = plain.iter().zip(&onto).map(|(a, b)| a + b).collect();
+                assert_eq!(on_top, sums);
+                let [gate, up] = terms.each_ref().map(std::slice::from_ref);
+                let kept = gated_kept(gate, up, arithmetic);
+                assert_eq!(kept.gate, product(gate, None, arithmetic));
+                assert_eq!(kept.up, product(up, None, arithmetic));
+                assert_eq!(kept.inner, gated(gate, up, arithmetic));
+            }
+        }
     }
 }
 
