@@ -164,9 +164,6 @@ fn widen_f16(path: Path, from: &[f16], to: &mut [f32]) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
         Path::Avx2 | Path::AvxVnni => unsafe { x86::widen_256(from, to) },
-        #[cfg(target_arch = "aarch64")]
-        // SAFETY: as above.
-        Path::Neon | Path::NeonDotprod => unsafe { neon::widen(from, to) },
         _ => from.iter().zip(to).for_each(|(from, to)| *to = from.to_f32()),
     }
 }
@@ -234,28 +231,6 @@ impl WithSimd for NarrowQ8<'_> {
             *out = (value * inverse).round_ties_even() as i8;
         }
         scale
-    }
-}
-
-#[cfg(target_arch = "aarch64")]
-mod neon {
-    use std::arch::aarch64::*;
-
-    use half::f16;
-
-    /// # Safety
-    /// The processor has NEON; the slices are equally long.
-    #[target_feature(enable = "neon")]
-    pub(super) unsafe fn widen(from: &[f16], to: &mut [f32]) {
-        let whole = from.len() / 4 * 4;
-        for start in (0..whole).step_by(4) {
-            // SAFETY: 4 numbers from `start` on are within both.
-            unsafe {
-                let numbers = vreinterpret_f16_u16(vld1_u16(from.as_ptr().add(start).cast()));
-                vst1q_f32(to.as_mut_ptr().add(start), vcvt_f32_f16(numbers));
-            }
-        }
-        from[whole..].iter().zip(&mut to[whole..]).for_each(|(from, to)| *to = from.to_f32());
     }
 }
 
