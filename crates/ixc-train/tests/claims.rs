@@ -198,7 +198,6 @@ fn lora() -> Lora {
         dropout: 0.1,
         reach: Reach::All,
         seed: 5,
-        stored: None,
     }
 }
 
