@@ -29,7 +29,7 @@ use crate::{
     step::{Optimiser, Outcome, Step, step},
 };
 
-pub use preview::{Preview, preview};
+pub use preview::{Memory, Preview, preview};
 
 /// What a run begins with.
 #[derive(Clone, Debug)]

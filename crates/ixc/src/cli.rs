@@ -8,7 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 use crate::{
     commands::{
         bench, completions, init, inspect, list, man, merge, perplexity, pull, quantize, rm, run,
-        trace,
+        trace, train,
     },
     environment, exit,
     exit::Failure,

@@ -65,7 +65,7 @@ pub(crate) struct ModelArgs {
     /// The tokenizer, where it is not tokenizer.model beside the weights
     #[arg(long, value_name = "FILE")]
     tokenizer: Option<PathBuf>,
-    /// A LoRA adapter to act beside the weights: a folder that PEFT wrote
+    /// A LoRA adapter to act beside the weights: a folder that `ixc train` or PEFT wrote
     #[arg(long, value_name = "DIR")]
     adapter: Option<PathBuf>,
 }

@@ -28,7 +28,7 @@ Examples:
   ixc init --tower clip-vit-large-patch14-336 --language internlm2-chat-7b --out fresh-7b
 
 What a random model says means nothing: it is for trying a machine, its speed and its memory. One from
-parts speaks as its language model does, and has to learn to see first.";
+parts speaks as its language model does, and has to learn to see: `ixc train` with kind = \"pretrain\".";
 
 /// Write a checkpoint to begin with: random, or made of a CLIP tower and an InternLM2
 ///

@@ -23,7 +23,7 @@ Examples:
 
 /// Add a LoRA adapter to its base for good
 ///
-/// The adapter is a folder that PEFT wrote. What comes out has the published file form: the base's
+/// The adapter is a folder that `ixc train` or PEFT wrote. What comes out has the published file form: the base's
 /// tensors in their precision, W + scale · B · A computed in float32, and every small file beside the base's
 /// weights. It answers as base and adapter together, and is as fast as the base alone. Tensors are read one
 /// after another, so memory stays far below the checkpoint's size.
