@@ -279,7 +279,8 @@ impl Eye {
                 tiles::merge(&seen, cut.rows, cut.columns, &newline, &separator)
             })?;
             report(observe, Stage::TilesMerged, merged.tensor())?; // (tokens, 4 C)
-            let all = self.project(&merged, training, first, observe)?;
+            // No view has more rows here than in the tower.
+            let all = self.project(&merged, training, first * self.tower.rows(), observe)?;
             features.push(Feature { rows: 0..all.tensor().dim(0)?, all });
             views += 1 + cut.rows * cut.columns;
         }
@@ -299,23 +300,22 @@ impl Eye {
         let seen = self.tower.forward(&Tensor::stack(&pixels, 0)?, training, first, observe)?;
         let (views, patches, width) = seen.tensor().dims3()?; // (views, grid², C)
         let rows = seen.given_in(training.is_some()).reshape(&[views * patches, width])?;
-        let all = self.project(&rows, training, first, observe)?;
+        let all = self.project(&rows, training, first * patches, observe)?;
         let feature =
             |view: usize| Feature { all: all.clone(), rows: view * patches..(view + 1) * patches };
         Ok(((0..views).map(feature).collect(), views))
     }
 
-    /// (rows, C or 4 C) → (rows, hidden); `first` views went before in the step.
+    /// (rows, C or 4 C) → (rows, hidden); the first row's place among the step's decides where noise strikes.
     fn project(
         &self,
         rows: &Value,
         training: Option<&Training>,
-        first: usize,
+        first_row: usize,
         observe: &mut Observer,
     ) -> Result<Value, Error> {
         let acting = match training {
-            // No view has more rows here than in the tower.
-            Some(training) => training.acting(ImageRows::default(), first * self.tower.rows()),
+            Some(training) => training.acting(ImageRows::default(), first_row),
             None => Acting::default(),
         };
         let inner = gelu(self.projector[0].forward(rows, &acting)?)?; // (rows, hidden)

@@ -8,6 +8,7 @@
 mod begin;
 mod evaluation;
 mod preview;
+mod work;
 
 use std::{
     ops::ControlFlow,

@@ -4,10 +4,10 @@
 //! beside each. Deliberately absent: the model's weights, which are not loaded.
 
 use ixc_input::prompt::Segment;
-use ixc_model::{Group, ModelConfig, tensors};
+use ixc_model::{Group, ModelConfig, tensors, training::Extent};
 use ixc_nn::measure::{Numbers, multiply_rate};
 
-use super::{Start, begin};
+use super::{Start, begin, work::operations};
 use crate::{
     Error, Recipe,
     data::{Description, Order, Position, Reader, Sample, describe},
@@ -31,7 +31,9 @@ pub struct Preview {
     pub steps: u64,
     /// Bytes of memory at the most, part by part.
     pub memory: Memory,
-    /// Seconds for a step of samples such as the first ones.
+    /// Multiplications and additions of a step of samples such as the first ones.
+    pub operations_per_step: f64,
+    /// Seconds for such a step, about.
     pub seconds_per_step: f64,
 }
 
@@ -83,6 +85,8 @@ pub fn preview(start: &Start) -> Result<Preview, Error> {
         views: mean(&|sample| views(sample, base.config)),
         words: mean(&|sample| sample.learned),
     };
+    let operations =
+        operations(recipe, base.config, &groups, step(recipe, shape), shape.rows);
     let longest = samples.iter().map(|sample| sample.positions).max().unwrap_or(0);
     let samples_per_epoch = data.training.samples_per_epoch();
     Ok(Preview {
@@ -91,7 +95,8 @@ pub fn preview(start: &Start) -> Result<Preview, Error> {
         samples_per_epoch,
         steps: recipe.total_steps(samples_per_epoch),
         memory: memory(recipe, base.config, &groups, longest),
-        seconds_per_step: seconds(recipe, base.config, &groups, shape),
+        seconds_per_step: operations / (rate(recipe) * REACHED),
+        operations_per_step: operations,
         groups,
     })
 }
@@ -126,58 +131,26 @@ fn views(sample: &Sample, config: &ModelConfig) -> usize {
     sample.pixels.iter().take(shown).map(tiles).sum()
 }
 
-/// The share of the machine's rate of multiplications that a step reaches.
+/// The share of the machine's rate of multiplications that a step reaches, about.
 const REACHED: f64 = 0.6;
 
-/// Two operations for each number of a matrix and row forward; as many for the inputs' gradient, where
-/// anything below is trained; as many for the weight's own, where it is; and forward again where blocks are
-/// computed again. Attention counts with its scores and its sums.
-fn seconds(recipe: &Recipe, config: &ModelConfig, groups: &[Summary], shape: Shape) -> f64 {
-    let trained = |group: Group| groups.iter().any(|summary| summary.group == group);
-    let any = |groups: &[Group]| groups.iter().any(|group| trained(*group));
-    let to_pictures = any(&[Group::Tower, Group::Projector]);
-    let to_words = to_pictures || any(&[Group::Plora, Group::Language, Group::Lora]);
-    let again = if recipe.gradient_checkpointing { 1.0 } else { 0.0 };
-    let tower_rows = config
-        .vision
-        .as_ref()
-        .map_or(0.0, |vision| shape.views * (vision.grid() * vision.grid() + 1) as f64);
-    let mut operations = 0.0;
-    for tensor in tensors::expected(config) {
-        let Some(name) = tensors::linear(&tensor).or_else(|| tensor.name.strip_suffix(".weight"))
-        else {
-            continue;
-        };
-        if tensor.shape.len() < 2 || name.contains("_embedding") {
-            continue;
-        }
-        let group = Group::of(name);
-        let (rows, back) = match group {
-            Group::Tower => (tower_rows, trained(Group::Tower)),
-            Group::Projector => (tower_rows, to_pictures),
-            _ if name == "output" => (shape.words, to_words),
-            _ => (shape.rows, to_words),
-        };
-        let numbers = tensor.shape.iter().product::<usize>() as f64;
-        operations += 2.0 * numbers * rows * passes(back, again, trained(group));
-    }
-    let lora = groups.iter().filter(|summary| summary.group == Group::Lora);
-    let lora: usize = lora.map(|summary| summary.numbers).sum();
-    operations += 2.0 * lora as f64 * shape.rows * passes(true, again, true);
-    let language = &config.language;
-    let scores = shape.rows * shape.rows / 2.0 * (language.hidden * language.layers) as f64;
-    operations += 4.0 * scores * passes(to_words, again, to_words);
-    let samples = (recipe.batch_size * recipe.gradient_accumulation_steps) as f64;
-    let numbers = match recipe.precision {
-        Precision::F32 => Numbers::F32,
-        Precision::Bf16 => Numbers::Bf16,
-    };
-    operations * samples / (multiply_rate(numbers).all * REACHED)
+/// What a step goes through, by the mean of some samples.
+fn step(recipe: &Recipe, shape: Shape) -> Extent {
+    let samples = match recipe.packing {
+        true => (recipe.batch_size * recipe.max_length) as f64 / shape.rows,
+        false => recipe.batch_size as f64,
+    } * recipe.gradient_accumulation_steps as f64;
+    let of = |mean: f64| (mean * samples) as usize;
+    Extent { views: of(shape.views), rows: of(shape.rows), words: of(shape.words) }
 }
 
-/// How often a product is computed, forward and back.
-fn passes(back: bool, again: f64, trained: bool) -> f64 {
-    1.0 + if back { 1.0 + again } else { 0.0 } + if trained { 1.0 } else { 0.0 }
+/// The rate of what products are made of.
+fn rate(recipe: &Recipe) -> f64 {
+    multiply_rate(match recipe.precision {
+        Precision::F32 => Numbers::F32,
+        Precision::Bf16 => Numbers::Bf16,
+    })
+    .all
 }
 
 /// What is kept for a pass of the longest samples.
