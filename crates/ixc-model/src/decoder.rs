@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use ixc_nn::{
     Arithmetic,
-    activation::add,
     attention::{Span, packed},
     cache::KvCache,
     graph::Value,
@@ -241,12 +240,12 @@ impl Block {
             seen = select(&seen, &wanted.rows)?;
             acting = &wanted.acting;
         }
-        x = add(self.attention.wo.forward(&seen, acting)?, &x)?;
+        x = self.attention.wo.forward_onto(&seen, &x, acting)?;
         seen.recycle();
         let normed = self.ffn_norm.forward(&x)?;
         let inner = Linear::gated(&self.gate, &self.up, &normed, acting)?; // (n, inner)
         normed.recycle();
-        let out = add(self.down.forward(&inner, acting)?, &x)?;
+        let out = self.down.forward_onto(&inner, &x, acting)?;
         [inner, x].into_iter().for_each(Value::recycle);
         Ok(out)
     }

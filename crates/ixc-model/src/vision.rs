@@ -8,7 +8,7 @@ use std::sync::Arc;
 use candle_core::{D, Tensor};
 use ixc_nn::{
     Arithmetic,
-    activation::{add, quick_gelu},
+    activation::quick_gelu,
     attention::views,
     graph::{Value, compose},
     interpolate::bicubic,
@@ -185,23 +185,22 @@ impl Block {
     /// (views, t, C) → (views, t, C).
     fn forward(&self, x: &Value, acting: &Acting) -> Result<Value, ixc_nn::Error> {
         let normed = self.norm1.forward(x)?;
-        let x = add(self.attend(&normed, acting)?, x)?;
-        normed.recycle();
+        let seen = self.attend(&normed, acting)?;
+        let x = self.out.forward_onto(&seen, x, acting)?;
+        [seen, normed].into_iter().for_each(Value::recycle);
         let normed = self.norm2.forward(&x)?;
         let inner = quick_gelu(self.fc1.forward(&normed, acting)?)?; // (v, t, inner)
         normed.recycle();
-        let out = add(self.fc2.forward(&inner, acting)?, &x)?;
+        let out = self.fc2.forward_onto(&inner, &x, acting)?;
         [inner, x].into_iter().for_each(Value::recycle);
         Ok(out)
     }
 
+    /// What each row sees, before the output layer: (views, t, C) → (views, t, C).
     fn attend(&self, x: &Value, acting: &Acting) -> Result<Value, ixc_nn::Error> {
         let layers = [&self.q, &self.k, &self.v];
         let [q, k, v] = Linear::forward_three(layers, x, acting)?; // (v, t, C) each
-        let seen = views(q, k, v, self.heads, self.arithmetic)?; // (v, t, C)
-        let out = self.out.forward(&seen, acting)?;
-        seen.recycle();
-        Ok(out)
+        views(q, k, v, self.heads, self.arithmetic) // (v, t, C)
     }
 }
 

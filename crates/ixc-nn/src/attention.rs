@@ -7,7 +7,9 @@
 use candle_core::{CpuStorage, Device, Storage, Tensor};
 use ixc_kernels::{
     Arithmetic,
-    attention::{Gradients, HeadRows, Heads, How, Passed, Stored, Stretch, backward},
+    attention::{
+        Gradients, HeadRows, Heads, How, Passed, Stored, Stretch, attention_each, backward,
+    },
     cpu,
     heads::{Split, rope_split_backward},
     recycle::{floats, give},
@@ -51,21 +53,14 @@ pub fn packed(
         return composed_packed(&qkv, tables, kv_heads, group, spans);
     }
     let (q, k, v) = tables.split(qkv.tensor(), kv_heads, group)?; // (kv, g, n, d), (kv, n, d)
-    let mut start = 0;
-    let mut seen = Vec::with_capacity(spans.len());
-    for Span { rows, past } in &mut *spans {
-        let (q, k, v) =
-            (q.narrow(2, start, *rows)?, k.narrow(1, start, *rows)?, v.narrow(1, start, *rows)?);
-        seen.push(match past {
-            Some(past) => {
-                past.append(&k, &v)?;
-                attention_cached(&q, past, arithmetic)?
-            }
-            None => attention(&q, &k, &v, true, arithmetic)?,
-        }); // (t, heads · d)
-        start += *rows;
-    }
-    let seen = if seen.len() == 1 { seen.swap_remove(0) } else { Tensor::cat(&seen, 0)? };
+    let seen = if spans.iter().any(|span| span.past.is_some()) {
+        behind(&q, &k, &v, spans, arithmetic)?
+    } else {
+        let lying = (heads.rows * heads.width, heads.width);
+        let sequences: Vec<usize> = spans.iter().map(|span| span.rows).collect();
+        let how = How { causal: true, arithmetic, path: cpu::path() };
+        each([(&q, lying), (&k, lying), (&v, lying)], heads, &sequences, how)?
+    }; // (n, heads · d)
     if !qkv.is_recorded() {
         qkv.recycle();
         [q, k, v].into_iter().for_each(recycle);
@@ -88,6 +83,47 @@ pub fn packed(
     }))
 }
 
+/// Attention of sequences some of which have a past: (n, heads · d).
+fn behind(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    spans: &mut [Span],
+    arithmetic: Arithmetic,
+) -> Result<Tensor, Error> {
+    let mut start = 0;
+    let mut seen = Vec::with_capacity(spans.len());
+    for Span { rows, past } in &mut *spans {
+        let (q, k, v) =
+            (q.narrow(2, start, *rows)?, k.narrow(1, start, *rows)?, v.narrow(1, start, *rows)?);
+        seen.push(match past {
+            Some(past) => {
+                past.append(&k, &v)?;
+                attention_cached(&q, past, arithmetic)?
+            }
+            None => attention(&q, &k, &v, true, arithmetic)?,
+        }); // (t, heads · d)
+        start += *rows;
+    }
+    Ok(if seen.len() == 1 { seen.swap_remove(0) } else { Tensor::cat(&seen, 0)? })
+}
+
+/// Attention of sequences without a past, each seeing itself alone: (n, heads · d). Queries, keys and values
+/// lie so many numbers from head to head and from row to row.
+fn each(
+    lying: [(&Tensor, (usize, usize)); 3],
+    heads: Heads,
+    sequences: &[usize],
+    how: How,
+) -> Result<Tensor, Error> {
+    let [q, k, v] = lying;
+    let (of_q, of_k, of_v) = (lend(q.0)?, lend(k.0)?, lend(v.0)?);
+    let lying = |numbers, (head, row)| HeadRows { numbers, head, row };
+    let rows = [lying(&*of_q, q.1), lying(&*of_k, k.1), lying(&*of_v, v.1)];
+    let seen = attention_each(rows, heads, sequences, how);
+    Ok(Tensor::from_vec(seen, (heads.rows, heads.count() * heads.width), &Device::Cpu)?)
+}
+
 /// Attention of several views, all of whose rows see each other: (views, t, C) each → (views, t, C), C the
 /// heads' rows side by side.
 ///
@@ -104,23 +140,17 @@ pub fn views(
         return composed_views(&q, &k, &v, heads);
     }
     let (views, count, width) = q.tensor().dims3()?;
-    let mut seen = Vec::with_capacity(views);
-    for view in 0..views {
-        let heads = |rows: &Value| -> Result<Tensor, Error> {
-            let rows = rows.tensor().get(view)?.reshape((count, heads, width / heads))?;
-            Ok(rows.transpose(0, 1)?) // (heads, t, d)
-        };
-        let q = heads(&q)?.unsqueeze(1)?; // (heads, 1, t, d)
-        seen.push(attention(&q, &heads(&k)?, &heads(&v)?, false, arithmetic)?); // (t, C)
-    }
-    let seen = Tensor::stack(&seen, 0)?; // (views, t, C)
+    let [q_rows, k_rows, v_rows] = [&q, &k, &v].map(|x| x.tensor().contiguous());
+    let kept = [q_rows?, k_rows?, v_rows?];
+    let heads = Heads { kv_heads: heads, group: 1, rows: views * count, width: width / heads };
+    let how = How { causal: false, arithmetic, path: cpu::path() };
+    let lying = kept.each_ref().map(|x| (x, (heads.width, width)));
+    let seen = each(lying, heads, &vec![count; views], how)?.reshape((views, count, width))?;
     if ![&q, &k, &v].iter().any(|x| x.is_recorded()) {
+        drop(kept);
         [q, k, v].into_iter().for_each(Value::recycle);
         return Ok(Value::plain(seen));
     }
-    let kept = [&q, &k, &v].map(|x| x.tensor().clone());
-    let how = How { causal: false, arithmetic, path: cpu::path() };
-    let heads = Heads { kv_heads: heads, group: 1, rows: views * count, width: width / heads };
     Ok(Value::made(seen, &[&q, &k, &v], false, move |dy| {
         let kept = kept.each_ref().map(|x| (x, (heads.width, width)));
         let Split { q, k, v } = taken_back(kept, &dy, heads, &vec![count; views], how)?;

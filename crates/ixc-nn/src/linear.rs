@@ -14,12 +14,13 @@ use std::sync::Arc;
 use candle_core::{D, Device, Tensor};
 use ixc_kernels::{
     Arithmetic, elementwise,
-    product::{Term, gated, product, rows::Rows},
+    product::{Gated, Term, gated, gated_kept, product, product_onto, rows::Rows},
     recycle::{floats, give},
 };
 
 use crate::{
     Error,
+    activation::add,
     graph::Value,
     inputs::Tally,
     numbers::read,
@@ -112,6 +113,38 @@ impl Linear {
         Ok(out)
     }
 
+    /// As [`Linear::forward`], on top of what goes past the layer: `onto` + its outputs.
+    ///
+    /// # Errors
+    /// When shapes do not fit.
+    pub fn forward_onto(&self, x: &Value, onto: &Value, acting: &Acting) -> Result<Value, Error> {
+        self.check(x.tensor())?;
+        if !x.is_on_cpu() {
+            return add(self.composed(x, acting)?, onto);
+        }
+        let rows = x.tensor().contiguous()?;
+        let past = onto.tensor().contiguous()?;
+        let (out, inners) = read(&rows, |values| {
+            read(&past, |past| {
+                let rows = Rows::new(values, self.weight().cols());
+                let all = rows.count() * self.weight().rows();
+                bail_unless("what goes past a linear layer", all, past.len())?;
+                self.multiply(&rows, Some(past), acting)
+            })
+        })?;
+        let out = self.shaped(x.tensor(), out)?;
+        let kept = Kept::new(self, x, &rows, acting, inners);
+        if !x.is_recorded() && !onto.is_recorded() {
+            kept.give();
+            return Ok(Value::plain(out));
+        }
+        Ok(Value::made(out, &[x, onto], self.learns(acting), move |dy| {
+            let dx = read(&dy.contiguous()?, |dy| back::back(&[(&kept, dy)]))?;
+            kept.give();
+            Ok(vec![dx.map(Into::into), Some(dy)])
+        }))
+    }
+
     /// Three layers over the same rows, which are brought into their products' form once:
     /// (…, inputs) → (…, outputs) of each.
     ///
@@ -138,7 +171,7 @@ impl Linear {
         let rows = x.tensor().contiguous()?;
         let products = read(&rows, |values| {
             let rows = Rows::new(values, layers[0].weight().cols());
-            Ok(layers.map(|layer| layer.multiply(&rows, acting)))
+            Ok(layers.map(|layer| layer.multiply(&rows, None, acting)))
         })?;
         let outs = layers.iter().zip(products).map(|(layer, product)| {
             let (out, inners) = product?;
@@ -186,14 +219,16 @@ impl Linear {
         rows: &Tensor,
         acting: &Acting,
     ) -> Result<Value, Error> {
-        let [(gates, gate_inners), (ups, up_inners)] = read(rows, |values| {
+        let (made, gate_inners, up_inners) = read(rows, |values| {
             let rows = Rows::new(values, gate.weight().cols());
-            Ok([gate.multiply(&rows, acting)?, up.multiply(&rows, acting)?])
+            let (made, gate_inners) = gate.with_terms(&rows, acting, |gates| {
+                up.with_terms(&rows, acting, |ups| gated_kept(gates, ups, gate.arithmetic()))
+            })?;
+            let (made, up_inners) = made?;
+            Ok((made, gate_inners, up_inners))
         })?;
-        let mut out = floats(gates.len());
-        out.copy_from_slice(&gates);
-        elementwise::silu_mul(&mut out, &ups);
-        let out = gate.shaped(x.tensor(), out)?;
+        let Gated { gate: gates, up: ups, inner } = made;
+        let out = gate.shaped(x.tensor(), inner)?;
         let learns = gate.learns(acting) || up.learns(acting);
         let gate = Kept::new(gate, x, rows, acting, gate_inners);
         let up = Kept::new(up, x, rows, acting, up_inners);
@@ -212,14 +247,23 @@ impl Linear {
         }))
     }
 
-    /// The product with the bias, and the adapters' inner rows.
-    fn multiply(&self, rows: &Rows, acting: &Acting) -> Result<(Vec<f32>, Vec<Vec<f32>>), Error> {
+    /// The product with the bias, on top of other rows perhaps, and the adapters' inner rows.
+    fn multiply(
+        &self,
+        rows: &Rows,
+        onto: Option<&[f32]>,
+        acting: &Acting,
+    ) -> Result<(Vec<f32>, Vec<Vec<f32>>), Error> {
         let arithmetic = self.arithmetic();
+        let sum = |terms: &[Term], bias: Option<&[f32]>| match onto {
+            Some(onto) => product_onto(terms, bias, onto, arithmetic),
+            None => product(terms, bias, arithmetic),
+        };
         match &self.0.bias {
             Some(bias) => read(bias.tensor(), |bias| {
-                self.with_terms(rows, acting, |terms| product(terms, Some(bias), arithmetic))
+                self.with_terms(rows, acting, |terms| sum(terms, Some(bias)))
             }),
-            None => self.with_terms(rows, acting, |terms| product(terms, None, arithmetic)),
+            None => self.with_terms(rows, acting, |terms| sum(terms, None)),
         }
     }
 
@@ -297,6 +341,11 @@ impl Linear {
 
 fn array<T, const N: usize>(values: Vec<T>) -> [T; N] {
     values.try_into().ok().expect("one for each layer")
+}
+
+/// The error of two counts that should be one.
+fn bail_unless(what: &str, expected: usize, found: usize) -> Result<(), Error> {
+    if expected == found { Ok(()) } else { bail_shape(what, &[expected], &[found]) }
 }
 
 /// The error of two shapes that should be one.

@@ -9,6 +9,7 @@ pub(crate) mod limits;
 pub(crate) mod rival;
 pub(crate) mod sections;
 pub(crate) mod show;
+pub(crate) mod train;
 pub(crate) mod work;
 
 use serde::Serialize;

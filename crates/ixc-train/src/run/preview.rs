@@ -31,7 +31,9 @@ pub struct Preview {
     pub steps: u64,
     /// Bytes of memory at the most, part by part.
     pub memory: Memory,
-    /// Multiplications and additions of a step of samples such as the first ones.
+    /// What a step of samples such as the first ones goes through.
+    pub step: Extent,
+    /// Its multiplications and additions.
     pub operations_per_step: f64,
     /// Seconds for such a step, about.
     pub seconds_per_step: f64,
@@ -85,8 +87,8 @@ pub fn preview(start: &Start) -> Result<Preview, Error> {
         views: mean(&|sample| views(sample, base.config)),
         words: mean(&|sample| sample.learned),
     };
-    let operations =
-        operations(recipe, base.config, &groups, step(recipe, shape), shape.rows);
+    let step = step(recipe, shape);
+    let operations = operations(recipe, base.config, &groups, step, shape.rows);
     let longest = samples.iter().map(|sample| sample.positions).max().unwrap_or(0);
     let samples_per_epoch = data.training.samples_per_epoch();
     Ok(Preview {
@@ -96,6 +98,7 @@ pub fn preview(start: &Start) -> Result<Preview, Error> {
         steps: recipe.total_steps(samples_per_epoch),
         memory: memory(recipe, base.config, &groups, longest),
         seconds_per_step: operations / (rate(recipe) * REACHED),
+        step,
         operations_per_step: operations,
         groups,
     })

@@ -202,15 +202,22 @@ fn going_on_is_refused_where_it_would_be_another_run() {
 #[test]
 fn evaluations_that_get_no_better_end_a_run_with_the_best() {
     let bench = Bench::new();
-    // A rate at which the first evaluation is the best one by far.
+    // What is learned says nothing of what is evaluated, so that soon no evaluation is better than before.
+    let contrary = bench.out("contrary.jsonl");
+    let answer = vec!["violet"; 40].join(" ");
+    let turns = format!(
+        "[{{\"from\": \"user\", \"value\": \"number 4\"}}, \
+         {{\"from\": \"assistant\", \"value\": \"{answer}\"}}]"
+    );
+    fs::write(&contrary, format!("{{\"conversations\": {turns}}}\n")).unwrap();
     let lines = format!(
         "eval_data = [\"{}\"]\neval_steps = 1\nearly_stopping_patience = 3\nmax_steps = 40\nlora_r = 4\n\
          gradient_accumulation_steps = 1\nlr_scheduler_type = \"constant\"\nsave_total_limit = 1\n\
          weight_decay = 0\nmax_grad_norm = 0\n",
-        bench.out("data.jsonl").display()
+        contrary.display()
     );
     let mut recipe = bench.recipe("lora", "stale", &lines);
-    recipe.learning_rate = 3.0;
+    recipe.learning_rate = 0.1;
     let ended = bench.train(&recipe, false, 0).unwrap();
     assert_eq!(ended.why, Why::Early(Form::Adapter));
     let best = ended.best.unwrap();

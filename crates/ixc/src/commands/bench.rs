@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use ixc_model::gguf;
 use ixc_nn::{cpu, measure::Numbers, pool};
 
@@ -18,6 +18,7 @@ use crate::{
         show::{Machine, Model, Outcome},
         work::Costs,
     },
+    commands::bench_train::{self, BenchTrainArgs},
     exit::{Exit, Failure},
     machine,
     model::{Loaded, ModelArgs, Talks, weights_in_memory},
@@ -30,6 +31,7 @@ Examples:
   ixc bench -m ./my-model
   ixc bench -m ./my-model --only text,decode --repetitions 5
   ixc bench -m ./my-model --json > bench.json
+  ixc bench train --model ./my-model --kind lora
   ixc bench -m ./my-model --against-llama-bench llama.cpp/build/bin/llama-bench \\
     --against-model other-q4_k_m.gguf --against-model other-q4_0.gguf
 
@@ -43,8 +45,10 @@ pictures, bytes of weights, keys and values for words.";
 /// two machines, or of two days, say little beside each other: compare with the limits, or with another
 /// program in the same run.
 #[derive(Args, Debug)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(crate) struct BenchArgs {
+    #[command(subcommand)]
+    of: Option<Of>,
     #[command(flatten)]
     model: ModelArgs,
     /// Measure only these rows
@@ -82,6 +86,12 @@ pub(crate) struct BenchArgs {
     against_model: Vec<PathBuf>,
 }
 
+/// What else is measured.
+#[derive(Debug, Subcommand)]
+enum Of {
+    Train(Box<BenchTrainArgs>),
+}
+
 /// Instructions, narrowest first.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Simd {
@@ -110,6 +120,9 @@ impl Simd {
 
 /// Measures.
 pub(crate) fn run(args: BenchArgs) -> Result<(), Failure> {
+    if let Some(Of::Train(args)) = args.of {
+        return bench_train::run(*args);
+    }
     check(&args)?;
     settle(&args)?;
     let mut rivals = Rival::all(&args.against_llama_bench, &args.against_model, pool::threads())?;
@@ -256,7 +269,8 @@ fn settle(args: &BenchArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn here() -> Machine {
+/// This machine.
+pub(crate) fn here() -> Machine {
     Machine {
         processor: machine::processor(),
         instructions: cpu::path().name(),

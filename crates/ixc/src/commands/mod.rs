@@ -1,6 +1,7 @@
 //! The commands, one file each: its flags, its help, and the one call that they become.
 
 pub(crate) mod bench;
+pub(crate) mod bench_train;
 pub(crate) mod completions;
 pub(crate) mod init;
 pub(crate) mod inspect;

@@ -1,23 +1,18 @@
 //! `ixc train`: a recipe and data become a model or an adapter.
 
-use std::{fs, ops::ControlFlow, path::PathBuf, sync::Arc};
+use std::{ops::ControlFlow, path::PathBuf};
 
 use clap::Args;
-use ixc_engine::engine::{model_folder, tokenizer};
-use ixc_model::{ModelConfig, gguf};
 use ixc_train::{
-    Error, Recipe,
-    result::{Base, Form},
-    run::{Ended, Event, Start, Why, preview, train},
+    result::Form,
+    run::{self, Ended, Event, Start, Why, preview},
 };
 
 use crate::{
     exit::{Exit, Failure},
-    interrupt, machine,
-    model::locate,
-    output,
+    interrupt, machine, output,
     table::{bytes, counted},
-    train::{flags::RecipeFlags, show, watch::Watcher},
+    train::{self, Opened, failure, flags::RecipeFlags, show, watch::Watcher},
 };
 
 const EXAMPLES: &str = "\
@@ -63,30 +58,12 @@ pub(crate) struct TrainArgs {
 
 /// Trains.
 pub(crate) fn run(args: TrainArgs) -> Result<(), Failure> {
-    let recipe = recipe(&args)?;
+    let recipe = train::recipe(args.recipe.as_deref(), &args.flags)?;
     if args.print_recipe {
         return output::print(&recipe.to_toml());
     }
-    let path = locate(Some(&recipe.model), "model = \"REF\" in the recipe")?;
-    let not_loaded = |error: ixc_model::Error| {
-        Failure::new(Exit::Model, error)
-            .with_hint(format!("all that is wrong with it: ixc inspect {}", path.display()))
-    };
-    let folder = model_folder(&path);
-    let checkpoint = gguf::open(&path).map_err(not_loaded)?;
-    let config = ModelConfig::read(folder, &checkpoint).map_err(not_loaded)?;
-    let words = tokenizer(folder, &checkpoint, args.tokenizer.as_deref())
-        .map_err(Failure::of(Exit::Model))?;
-    let (pieces, vocabulary) = (words.vocab_size(), config.language.vocabulary);
-    if pieces != vocabulary {
-        return Err(Failure::mistake(ixc_engine::Error::TokenizerMismatch { pieces, vocabulary }));
-    }
-    let start = Start {
-        recipe: &recipe,
-        base: Base { folder, checkpoint: &checkpoint, config: &config },
-        tokenizer: Arc::new(words),
-        resume: args.resume,
-    };
+    let opened = Opened::new(&recipe, args.tokenizer.as_deref())?;
+    let start = opened.start(&recipe, args.resume);
     if args.dry_run {
         let shown = preview(&start).map_err(failure)?;
         return output::print(&show::preview(&recipe, &shown, machine::available()));
@@ -94,30 +71,10 @@ pub(crate) fn run(args: TrainArgs) -> Result<(), Failure> {
     learn(&start)
 }
 
-/// The recipe's file and the flags on top of it.
-fn recipe(args: &TrainArgs) -> Result<Recipe, Failure> {
-    let (text, place) = match &args.recipe {
-        Some(path) => {
-            let text = fs::read_to_string(path)
-                .map_err(|error| Failure::mistake(format!("{}: {error}", path.display())))?;
-            (text, path.display().to_string())
-        }
-        None => (String::new(), "the flags".into()),
-    };
-    Recipe::parse(&text, &place, &args.flags.0).map_err(Failure::mistake)
-}
-
-fn failure(error: Error) -> Failure {
-    match error {
-        Error::Cancelled => Failure::new(Exit::Interrupted, error),
-        other => Failure::mistake(other),
-    }
-}
-
 fn learn(start: &Start) -> Result<(), Failure> {
     interrupt::watch();
     let mut watcher = Watcher::new();
-    let ended = train(start, &mut |event: Event| {
+    let ended = run::train(start, &mut |event: Event| {
         watcher.hear(&event);
         if interrupt::pressed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });

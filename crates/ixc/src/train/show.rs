@@ -79,7 +79,8 @@ fn cut(words: &str) -> String {
     format!("{from} [… {} characters …] {to}", all - SHOWN)
 }
 
-fn groups(shown: &Preview) -> String {
+/// What is trained, group by group.
+pub(crate) fn groups(shown: &Preview) -> String {
     let row = |group: &ixc_train::trainable::Summary| {
         let (low, high) = group.rates;
         let rate =
