@@ -306,11 +306,10 @@ impl Engine {
         Ok(layout(&request.conversation, &rules, &self.tokenizer)?)
     }
 
-    /// Where the family's published `chat` has `<s>`, and pictures without a place.
+    /// Where the model's questions have `<s>`, and pictures without a place.
     pub(crate) fn rules(&self) -> (Bos, Unplaced) {
-        let family = self.model.config().family;
-        let bos = if family == Family::V25 { Bos::Once } else { Bos::EveryTextPart };
-        (bos, family.unplaced())
+        let config = self.model.config();
+        (config.bos, config.family.unplaced())
     }
 
     /// Each picture's pixels and the positions it takes.

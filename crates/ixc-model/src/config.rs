@@ -2,7 +2,10 @@
 //!
 //! Deliberately absent: where the numbers come from; that is [`crate::read`].
 
-use ixc_input::{prepare::Geometry, prompt::Unplaced};
+use ixc_input::{
+    prepare::Geometry,
+    prompt::{Bos, Unplaced},
+};
 use ixc_nn::{
     cache::{CacheShape, KvType},
     rope::Rope,
@@ -48,6 +51,11 @@ impl Family {
             Self::V25 => "InternLM-XComposer-2.5",
             Self::Language => "InternLM2 (no vision tower)",
         }
+    }
+
+    /// Where the published `chat` has `<s>`.
+    pub fn bos(self) -> Bos {
+        if self == Self::V25 { Bos::Once } else { Bos::EveryTextPart }
     }
 
     /// Where a picture stands in the prompt that came without a place.
@@ -154,6 +162,9 @@ impl VisionConfig {
 pub struct ModelConfig {
     /// Which member of the family.
     pub family: Family,
+    /// Where `<s>` stands in a question: as the published `chat` has it, or, in models that began here, as in
+    /// training.
+    pub bos: Bos,
     /// The decoder.
     pub language: LanguageConfig,
     /// The tower, where there is one.

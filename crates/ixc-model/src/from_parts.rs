@@ -12,7 +12,7 @@ use std::{
 };
 
 use candle_core::{Device, Tensor};
-use ixc_input::prepare::Geometry;
+use ixc_input::{prepare::Geometry, prompt::Bos};
 use ixc_nn::weights::{Checkpoint, SHARD_BYTES, ShardWriter, Sink, StoredType, TensorPlan};
 use serde::Deserialize;
 
@@ -195,6 +195,7 @@ fn configure(
         vision.stored_grid = vision.grid();
     }
     let square = Geometry::Square { side: COMPOSITION_SIDE };
+    config.bos = Bos::Once;
     config.family = if vision.geometry == square { Family::Composition } else { Family::Vl };
     config.vision = Some(vision);
     let scale = published_scale(parts.rank);

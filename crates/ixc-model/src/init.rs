@@ -6,7 +6,7 @@
 
 use std::{ops::ControlFlow, path::Path};
 
-use ixc_input::prepare::Geometry;
+use ixc_input::{prepare::Geometry, prompt::Bos};
 use ixc_nn::weights::{SHARD_BYTES, ShardWriter, Sink, StoredType, TensorPlan};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -60,6 +60,8 @@ impl Like {
         };
         ModelConfig {
             family,
+            // As training lays conversations out: nobody taught these otherwise.
+            bos: Bos::Once,
             language: LanguageConfig {
                 vocabulary: 92_544,
                 hidden,
@@ -244,5 +246,6 @@ pub(crate) fn config_json(config: &ModelConfig, dtype: StoredType) -> serde_json
         "pad_token_id": 2,
         "torch_dtype": dtype,
         "plora_scales": scales,
+        "bos": (config.bos != config.family.bos()).then_some("once"),
     })
 }

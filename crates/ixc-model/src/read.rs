@@ -10,7 +10,7 @@ use std::{
     path::Path,
 };
 
-use ixc_input::prepare::Geometry;
+use ixc_input::{prepare::Geometry, prompt::Bos};
 use ixc_nn::weights::Checkpoint;
 use serde::Deserialize;
 
@@ -52,6 +52,15 @@ struct File {
     quantization_config: Option<Quantization>,
     /// Ours: the adapters' scales, written by this project's checkpoints.
     plora_scales: Option<std::collections::BTreeMap<String, f64>>,
+    /// Ours: a model that never saw `<s>` behind a picture in training is not to see it in a question either.
+    bos: Option<BosRule>,
+}
+
+/// Where `<s>` stands in a question, where the family's published rule does not hold.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum BosRule {
+    Once,
 }
 
 fn theta_default() -> f64 {
@@ -129,8 +138,10 @@ impl ModelConfig {
                 q.quant_method, q.bits
             )));
         }
+        let family = family(vision.as_ref());
         Ok(Self {
-            family: family(vision.as_ref()),
+            family,
+            bos: file.bos.map_or_else(|| family.bos(), |BosRule::Once| Bos::Once),
             plora: shapes.plora(file.plora_scales.as_ref())?,
             language,
             vision,

@@ -147,6 +147,7 @@ fn published_forms_come_through_every_type() {
 fn wide() -> ModelConfig {
     ModelConfig {
         family: ixc_model::Family::Vl,
+        bos: ixc_input::prompt::Bos::Once,
         language: LanguageConfig {
             vocabulary: 300,
             hidden: 256,

@@ -34,6 +34,7 @@ fn config(heads: usize, kv_heads: usize, rank: usize, tiled: bool) -> ModelConfi
     };
     ModelConfig {
         family: if tiled { Family::FourKHd } else { Family::Vl },
+        bos: ixc_input::prompt::Bos::Once,
         language: LanguageConfig {
             vocabulary: 200,
             hidden: 16 * heads,

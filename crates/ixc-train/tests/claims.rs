@@ -46,6 +46,7 @@ impl Files {
         };
         let config = ModelConfig {
             family: if tiled { Family::FourKHd } else { Family::Vl },
+            bos: ixc_input::prompt::Bos::Once,
             language: LanguageConfig {
                 vocabulary: 200,
                 hidden: 64,

@@ -82,6 +82,7 @@ pub fn small(eye: Eye) -> ModelConfig {
             Eye::Square => Family::Vl,
             Eye::Tiles => Family::FourKHd,
         },
+        bos: ixc_input::prompt::Bos::EveryTextPart,
         language: LanguageConfig {
             vocabulary: SMALL_VOCABULARY,
             hidden: 256,

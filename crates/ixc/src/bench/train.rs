@@ -138,10 +138,8 @@ pub(crate) fn measure(
 }
 
 fn add(sheet: &mut Sheet, recipe: &Recipe, shown: &Preview, took: f64) {
-    let work = || Work {
-        operations: vec![(numbers(recipe), shown.operations_per_step)],
-        bytes: 0.0,
-    };
+    let work =
+        || Work { operations: vec![(numbers(recipe), shown.operations_per_step)], bytes: 0.0 };
     let step = shown.step;
     sheet.add("step", took, || Draft {
         what: format!("a step: {} rows, {} views, {} learned", step.rows, step.views, step.words),
