@@ -170,9 +170,13 @@ impl Engine {
         self.context
     }
 
-    /// The system turn that the checkpoint's published `chat` begins with; empty for none.
+    /// The system turn that the checkpoint, or its family's published `chat`, begins with; empty for none.
     pub fn instruction(&self) -> String {
-        match self.model.config().family {
+        let config = self.model.config();
+        if let Some(own) = &config.chat.instruction {
+            return own.clone();
+        }
+        match config.family {
             Family::V25 => String::new(),
             Family::Composition => ixc_input::conversation::composition_instruction(),
             Family::Vl | Family::FourKHd | Family::Language => CHAT_INSTRUCTION.into(),
@@ -306,11 +310,14 @@ impl Engine {
         Ok(layout(&request.conversation, &rules, &self.tokenizer)?)
     }
 
-    /// Where the family's published `chat` has `<s>`, and pictures without a place.
+    /// Where the checkpoint itself or the family's published `chat` has `<s>`, and pictures without a place.
     pub(crate) fn rules(&self) -> (Bos, Unplaced) {
-        let family = self.model.config().family;
-        let bos = if family == Family::V25 { Bos::Once } else { Bos::EveryTextPart };
-        (bos, family.unplaced())
+        let config = self.model.config();
+        let published = match config.family {
+            Family::V25 => Bos::Once,
+            _ => Bos::EveryTextPart,
+        };
+        (config.chat.bos.unwrap_or(published), config.family.unplaced())
     }
 
     /// Each picture's pixels and the positions it takes.

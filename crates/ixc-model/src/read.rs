@@ -10,13 +10,13 @@ use std::{
     path::Path,
 };
 
-use ixc_input::prepare::Geometry;
+use ixc_input::{prepare::Geometry, prompt::Bos};
 use ixc_nn::weights::Checkpoint;
 use serde::Deserialize;
 
 use crate::{
     Error, Family, ModelConfig,
-    config::{COMPOSITION_SIDE, LanguageConfig, V25_TILE, VisionConfig},
+    config::{COMPOSITION_SIDE, Chat, LanguageConfig, V25_TILE, VisionConfig},
     gguf::CONFIG_KEY,
     limits::{CONFIG_BYTES_MAX, EXTENT_MAX, LAYERS_MAX},
     shapes::{Shapes, wrong},
@@ -25,6 +25,12 @@ use crate::{
 /// What is said of a configuration that no model has.
 const TOO_LONG: &str = "expected a configuration of up to 1 MiB, found more; take the one that was published \
                         with the weights";
+
+/// `chat.bos`: `<s>` once, at the very beginning.
+pub(crate) const BOS_ONCE: &str = "once";
+
+/// `chat.bos`: `<s>` before every stretch of text.
+pub(crate) const BOS_EVERY: &str = "every text part";
 
 const _: () = assert!(CONFIG_BYTES_MAX == 1 << 20, "as the message says");
 
@@ -52,6 +58,15 @@ struct File {
     quantization_config: Option<Quantization>,
     /// Ours: the adapters' scales, written by this project's checkpoints.
     plora_scales: Option<std::collections::BTreeMap<String, f64>>,
+    /// Ours as well: how the model wants to be talked to.
+    chat: Option<ChatFile>,
+}
+
+/// What [`Chat`] is in the file.
+#[derive(Debug, Deserialize)]
+struct ChatFile {
+    instruction: Option<String>,
+    bos: Option<String>,
 }
 
 fn theta_default() -> f64 {
@@ -135,6 +150,7 @@ impl ModelConfig {
             language,
             vision,
             gptq,
+            chat: file.chat.as_ref().map(ChatFile::read).transpose()?.unwrap_or_default(),
             text_adapters: shapes.text_adapters(),
         })
     }
@@ -187,6 +203,22 @@ fn family(vision: Option<&VisionConfig>) -> Family {
         Some(Geometry::Tiles { .. }) => Family::FourKHd,
         Some(Geometry::Square { side: COMPOSITION_SIDE }) => Family::Composition,
         Some(Geometry::Square { .. }) => Family::Vl,
+    }
+}
+
+impl ChatFile {
+    fn read(&self) -> Result<Chat, Error> {
+        let bos = match self.bos.as_deref() {
+            None => None,
+            Some(BOS_ONCE) => Some(Bos::Once),
+            Some(BOS_EVERY) => Some(Bos::EveryTextPart),
+            Some(found) => {
+                return Err(wrong(format!(
+                    "chat.bos: expected \"{BOS_ONCE}\" or \"{BOS_EVERY}\", found {found:?}"
+                )));
+            }
+        };
+        Ok(Chat { instruction: self.instruction.clone(), bos })
     }
 }
 

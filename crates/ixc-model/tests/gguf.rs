@@ -168,6 +168,7 @@ fn wide() -> ModelConfig {
         }),
         plora: Some(PLoraConfig { ranks: [(32, 1.0); 5] }),
         gptq: false,
+        chat: Default::default(),
         text_adapters: Vec::new(),
     }
 }

@@ -67,6 +67,7 @@ impl Files {
             }),
             plora: Some(PLoraConfig { ranks: [(8, 2.0); 5] }),
             gptq: false,
+            chat: Default::default(),
             text_adapters: Vec::new(),
         };
         let folder = tempfile::tempdir().unwrap();

@@ -8,7 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 use crate::{
     commands::{
         bench, completions, init, inspect, list, man, merge, perplexity, pull, quantize, rm, run,
-        trace, train,
+        tokenizer, trace, train,
     },
     environment, exit,
     exit::Failure,
@@ -53,6 +53,7 @@ pub(crate) enum Command {
     Perplexity(perplexity::PerplexityArgs),
     Bench(bench::BenchArgs),
     Init(init::InitArgs),
+    Tokenizer(tokenizer::TokenizerArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
 }
@@ -73,6 +74,7 @@ impl Command {
             Self::Perplexity(args) => perplexity::run(args),
             Self::Bench(args) => bench::run(args),
             Self::Init(args) => init::run(args),
+            Self::Tokenizer(args) => tokenizer::run(args),
             Self::Completions(args) => completions::run(args),
             Self::Man(args) => man::run(args),
         }

@@ -97,6 +97,7 @@ pub fn small(eye: Eye) -> ModelConfig {
         vision,
         plora: (eye != Eye::None).then_some(PLoraConfig { ranks: [(32, 1.0); 5] }),
         gptq: false,
+        chat: Default::default(),
         text_adapters: Vec::new(),
     }
 }

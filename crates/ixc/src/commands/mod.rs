@@ -12,5 +12,6 @@ pub(crate) mod pull;
 pub(crate) mod quantize;
 pub(crate) mod rm;
 pub(crate) mod run;
+pub(crate) mod tokenizer;
 pub(crate) mod trace;
 pub(crate) mod train;
