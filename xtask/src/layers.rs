@@ -16,10 +16,14 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("ixc-nn", &["ixc-kernels"]),
     ("ixc-input", &[]),
     ("ixc-hub", &[]),
+    ("ixc-world", &["ixc-input"]),
     ("ixc-model", &["ixc-nn", "ixc-input"]),
     ("ixc-engine", &["ixc-model", "ixc-nn", "ixc-input"]),
     ("ixc-train", &["ixc-model", "ixc-nn", "ixc-input"]),
-    ("ixc", &["ixc-train", "ixc-engine", "ixc-model", "ixc-nn", "ixc-input", "ixc-hub"]),
+    (
+        "ixc",
+        &["ixc-train", "ixc-engine", "ixc-model", "ixc-world", "ixc-nn", "ixc-input", "ixc-hub"],
+    ),
     (FOR_TESTS, &[]),
     ("xtask", &[]),
 ];
