@@ -46,17 +46,19 @@ pub fn picture(scene: &Scene, side: u32) -> Picture {
     }
     let foggy = scene.weather == Weather::Foggy && !indoors;
     for depth in [Depth::Sky, Depth::Far, Depth::Near] {
-        let light = Tint::of(scene, if indoors { 0.25 } else { 0.4 });
+        let light = Tint::of(scene, if indoors { 0.15 } else { 0.38 });
         let veil = match depth {
             Depth::Near => 0.04,
-            Depth::Far | Depth::Sky => 0.26,
+            Depth::Far | Depth::Sky => 0.2,
         };
         canvas.tint = if foggy { light.veiled(veil) } else { light };
+        if foggy && depth == Depth::Far {
+            let tint = canvas.tint;
+            sky::mist(&mut canvas, scene);
+            canvas.tint = tint;
+        }
         for thing in scene.things.iter().filter(|thing| thing.depth == depth) {
             draw_group(&mut canvas, scene, thing, &mut dice);
-        }
-        if foggy && depth == Depth::Far {
-            sky::mist(&mut canvas, scene);
         }
     }
     if !indoors {

@@ -64,7 +64,9 @@ fn fits(scene: &Scene, kind: Kind) -> bool {
             Kind::Snowman => winter,
             Kind::Flower | Kind::Crab => !winter,
             Kind::Mushroom => matches!(scene.season, Season::Summer | Season::Autumn),
-            Kind::Balloon | Kind::Kite => !wet && scene.weather != Weather::Foggy,
+            Kind::Balloon | Kind::Kite => {
+                !wet && scene.weather != Weather::Foggy && scene.hour != Hour::Night
+            }
             Kind::Umbrella => !wet && !winter,
             Kind::Chair => !outdoors || (!wet && !winter),
             _ => true,

@@ -127,7 +127,7 @@ impl Canvas {
     /// A shape as things have it: shaded from above, and outlined.
     pub(super) fn shape(&mut self, path: &Path, colour: Rgb) {
         self.fade(path, (colour.lighter(0.1), 1.0), (colour.darker(0.1), 1.0));
-        let ink = self.tint.apply(colour.darker(0.62)).skia(1.0);
+        let ink = self.tint.apply(colour.outline()).skia(1.0);
         let width = self.outline();
         self.stroke(path, Shader::SolidColor(ink), width);
     }
@@ -147,7 +147,7 @@ impl Canvas {
     /// A limb: a line with an outline.
     pub(super) fn limb(&mut self, path: &Path, colour: Rgb, width: f32) {
         let outline = self.outline();
-        self.line(path, colour.darker(0.62), width + 2.0 * outline * 0.6);
+        self.line(path, colour.outline(), width + 2.0 * outline * 0.6);
         self.line(path, colour, width);
     }
 

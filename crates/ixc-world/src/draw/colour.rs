@@ -30,6 +30,11 @@ impl Rgb {
         self.mix(Self(12.0, 10.0, 24.0), share)
     }
 
+    /// The colour of an outline around it: darker, but where that would be black on black.
+    pub(super) fn outline(self) -> Self {
+        if self.0 + self.1 + self.2 < 180.0 { self.lighter(0.3) } else { self.darker(0.62) }
+    }
+
     fn times(self, by: Self) -> Self {
         Self(self.0 * by.0, self.1 * by.1, self.2 * by.2)
     }
@@ -75,7 +80,7 @@ impl Tint {
             Hour::Morning => Rgb(1.0, 0.95, 0.93),
             Hour::Day => Rgb(1.0, 1.0, 1.0),
             Hour::Evening => Rgb(0.96, 0.80, 0.72),
-            Hour::Night => Rgb(0.44, 0.50, 0.74),
+            Hour::Night => Rgb(0.50, 0.56, 0.80),
         };
         let dull = match scene.weather {
             Weather::Stormy => 0.82,

@@ -260,7 +260,7 @@ fn street(canvas: &mut Canvas, scene: &Scene, dice: &mut Dice) {
     let first = dice.below(walls.len());
     for at in 0..5 {
         let (x, width) = (at as f32 * 0.2, 0.2);
-        let top = dice.range(0.2, 0.3);
+        let top = dice.range(0.27, 0.34);
         facade(canvas, scene, (x, top, width), walls[(first + at) % walls.len()], dice);
     }
     let hedge = leaves(scene.season);

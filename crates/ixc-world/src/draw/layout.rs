@@ -78,9 +78,12 @@ fn foot(scene: &Scene, thing: &Thing, height: f32, dice: &mut Dice) -> f32 {
     let several = if thing.side.is_none() { 0.02 } else { 0.01 };
     let jitter = dice.range(-several, several);
     match (thing.depth, scene.place) {
+        // Above roofs and crowns, where there are any.
+        (Depth::Sky, Place::Street | Place::Forest) => height + dice.range(0.02, 0.05),
         (Depth::Sky, _) => height + dice.range(0.05, (0.36 - height).max(0.07)),
         (Depth::Far, place) if place.indoors() => match thing.kind {
             Kind::Clock | Kind::Painting => 0.27 + height / 2.0 + jitter,
+            _ if place == Place::Kitchen => 0.572,
             _ => FLOOR + 0.03,
         },
         (Depth::Far, Place::Street) => match thing.kind {

@@ -18,7 +18,7 @@ use crate::{
 
 /// Draws the room.
 pub(super) fn draw(canvas: &mut Canvas, scene: &Scene, dice: &mut Dice) {
-    canvas.tint = Tint::of(scene, 0.55);
+    canvas.tint = Tint::of(scene, 0.4);
     let wall = match scene.place {
         Place::Kitchen => *dice.pick(&[
             Rgb(232.0, 240.0, 226.0),
