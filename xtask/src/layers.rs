@@ -42,6 +42,8 @@ const NAMED_BY: &[(&str, &[&str], &str)] = &[
     ("ctrlc", &["ixc"], "signals belong to the process, and the process to the door"),
     ("ureq", &["ixc-hub"], "one crate goes to the network"),
     ("image", &["ixc-input"], "one crate decodes pictures"),
+    ("tiny-skia", &["ixc-world"], "one crate draws"),
+    ("png", &["ixc-world"], "what is drawn is written where it is drawn"),
     (
         "prost",
         &["ixc-input", "ixc-train"],
@@ -69,7 +71,7 @@ const REACHED_BY: &[(&str, &[&str], &str)] = &[
     ),
     (
         "image",
-        &["ixc-input", "ixc-model", "ixc-engine", "ixc-train", "ixc"],
+        &["ixc-input", "ixc-world", "ixc-model", "ixc-engine", "ixc-train", "ixc"],
         "no pictures in nn, kernels, hub",
     ),
 ];

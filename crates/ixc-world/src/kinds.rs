@@ -100,7 +100,7 @@ kinds! {
     Sheep: "sheep" "sheep", "羊" "只", Animals, &[White, Black], 5, false, 0.18 x 1.25;
     Duck: "duck" "ducks", "鸭子" "只", Animals, &[Yellow, White, Brown], 5, false, 0.15 x 1.2;
     Rabbit: "rabbit" "rabbits", "兔子" "只", Animals, &[White, Brown, Black], 4, false, 0.2 x 0.8;
-    Bird: "bird" "birds", "鸟" "只", Animals, &[Black, White, Red, Blue], 5, false, 0.11 x 1.6;
+    Bird: "bird" "birds", "鸟" "只", Animals, &[White, Red, Blue, Yellow], 5, false, 0.13 x 1.5;
     Crab: "crab" "crabs", "螃蟹" "只", Animals, &[Red, Orange, Purple], 4, false, 0.13 x 1.6;
     Car: "car" "cars", "汽车" "辆", Vehicles, CARS, 4, false, 0.17 x 1.9;
     Bus: "bus" "buses", "巴士" "辆", Vehicles, &[Red, Yellow, Green, Blue, Orange], 2, false, 0.24 x 1.6;

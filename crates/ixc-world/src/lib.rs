@@ -7,6 +7,7 @@
 
 mod closed;
 pub mod dice;
+pub mod draw;
 pub mod kinds;
 pub mod places;
 pub mod sample;

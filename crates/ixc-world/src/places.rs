@@ -94,7 +94,7 @@ impl Place {
             Self::LivingRoom => (&[], &[Sofa, Lamp, Shelf, Painting, Clock, Plant], FLOOR),
             Self::Kitchen => (
                 &[],
-                &[Clock, Painting, Plant, Shelf],
+                &[Clock, Painting, Plant],
                 &[Apple, Cup, Bottle, Vase, Candle, Cake, Book, Cat],
             ),
             Self::Bedroom => (&[], &[Lamp, Painting, Clock, Shelf, Plant], FLOOR),

@@ -64,7 +64,9 @@ fn fits(scene: &Scene, kind: Kind) -> bool {
             Kind::Snowman => winter,
             Kind::Flower | Kind::Crab => !winter,
             Kind::Mushroom => matches!(scene.season, Season::Summer | Season::Autumn),
-            Kind::Balloon | Kind::Kite => !wet && scene.weather != Weather::Foggy,
+            Kind::Balloon | Kind::Kite => {
+                !wet && scene.weather != Weather::Foggy && scene.hour != Hour::Night
+            }
             Kind::Umbrella => !wet && !winter,
             Kind::Chair => !outdoors || (!wet && !winter),
             _ => true,
@@ -85,9 +87,17 @@ fn sky(scene: &mut Scene, stock: &[Kind], dice: &mut Dice) {
 
 /// A row of things: several of one kind over the whole width, or single ones side by side.
 fn row(scene: &mut Scene, stock: &[Kind], depth: Depth, dice: &mut Dice) {
-    let several = dice.chance(if depth == Depth::Near { 50 } else { 40 });
+    // A room's wall has a window, and a bedroom's also a bed; both need their side.
+    let wall = depth == Depth::Far && scene.place.indoors();
+    let several = !wall && dice.chance(if depth == Depth::Near { 50 } else { 40 });
     let mut free: Vec<Side> = Side::ALL.to_vec();
+    if wall && scene.place == Place::Bedroom {
+        free.remove(Side::Middle as usize);
+    }
     dice.shuffle(&mut free);
+    if wall {
+        free.remove(0);
+    }
     if several {
         let many = |kind: &Kind| kind.about().most > 1 && fits(scene, *kind);
         let fitting: Vec<Kind> = stock.iter().copied().filter(many).collect();
@@ -162,7 +172,8 @@ fn place(
 ) {
     let about = kind.about();
     let colour = (!about.colours.is_empty()).then(|| *dice.pick(about.colours));
-    let size = about.sized.then(|| *dice.pick(Size::ALL));
+    // Several share the width, which would hide their size.
+    let size = (about.sized && count == 1).then(|| *dice.pick(Size::ALL));
     let word = (kind == Kind::Sign).then(|| *dice.pick(Word::ALL));
     let count = u8::try_from(count).expect("at most five");
     // A lone thing over the width would have no side to ask for.

@@ -108,7 +108,7 @@ pub struct Thing {
     pub colour: Option<Colour>,
     /// How many: 1 to 5.
     pub count: u8,
-    /// Their size, for kinds that come in two.
+    /// Its size, for a single one of a kind that comes in two.
     pub size: Option<Size>,
     /// How far back.
     pub depth: Depth,
