@@ -20,9 +20,19 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("ixc-model", &["ixc-nn", "ixc-input"]),
     ("ixc-engine", &["ixc-model", "ixc-nn", "ixc-input"]),
     ("ixc-train", &["ixc-model", "ixc-nn", "ixc-input"]),
+    ("ixc-eval", &["ixc-engine", "ixc-world", "ixc-nn", "ixc-input"]),
     (
         "ixc",
-        &["ixc-train", "ixc-engine", "ixc-model", "ixc-world", "ixc-nn", "ixc-input", "ixc-hub"],
+        &[
+            "ixc-eval",
+            "ixc-train",
+            "ixc-engine",
+            "ixc-model",
+            "ixc-world",
+            "ixc-nn",
+            "ixc-input",
+            "ixc-hub",
+        ],
     ),
     (FOR_TESTS, &[]),
     ("xtask", &[]),
@@ -66,12 +76,12 @@ const REACHED_BY: &[(&str, &[&str], &str)] = &[
     ("ureq", &["ixc-hub", "ixc"], "the network is ixc-hub's, a leaf that the binary alone uses"),
     (
         "candle-core",
-        &["ixc-nn", "ixc-model", "ixc-engine", "ixc-train", "ixc"],
+        &["ixc-nn", "ixc-model", "ixc-engine", "ixc-train", "ixc-eval", "ixc"],
         "no tensors in input, hub, kernels",
     ),
     (
         "image",
-        &["ixc-input", "ixc-world", "ixc-model", "ixc-engine", "ixc-train", "ixc"],
+        &["ixc-input", "ixc-world", "ixc-model", "ixc-engine", "ixc-train", "ixc-eval", "ixc"],
         "no pictures in nn, kernels, hub",
     ),
 ];

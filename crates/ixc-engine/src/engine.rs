@@ -165,6 +165,11 @@ impl Engine {
         &self.special
     }
 
+    /// What tells this model, with its adapter, from all others.
+    pub fn fingerprint(&self) -> &[u8; 32] {
+        &self.fingerprint
+    }
+
     /// Positions a prompt and its answer may take together.
     pub fn context(&self) -> usize {
         self.context

@@ -17,7 +17,7 @@ const TEXTS: [&str; 6] = [
     "aaaa aaaaa aaaaaaa abab ababab",
 ];
 
-const SIZE: usize = 430;
+const SIZE: usize = 390;
 
 fn learned() -> Tokenizer {
     Tokenizer::from_bytes(&train(TEXTS, SIZE).unwrap()).unwrap()

@@ -7,7 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     commands::{
-        bench, completions, init, inspect, list, man, merge, perplexity, pull, quantize, rm, run,
+        bench, completions, eval, init, inspect, list, man, merge, perplexity, pull, quantize, rm, run,
         tokenizer, trace, train,
     },
     environment, exit,
@@ -51,6 +51,7 @@ pub(crate) enum Command {
     Merge(merge::MergeArgs),
     Quantize(quantize::QuantizeArgs),
     Perplexity(perplexity::PerplexityArgs),
+    Eval(Box<eval::EvalArgs>),
     Bench(bench::BenchArgs),
     Init(init::InitArgs),
     Tokenizer(tokenizer::TokenizerArgs),
@@ -72,6 +73,7 @@ impl Command {
             Self::Merge(args) => merge::run(args),
             Self::Quantize(args) => quantize::run(args),
             Self::Perplexity(args) => perplexity::run(args),
+            Self::Eval(args) => eval::run(*args),
             Self::Bench(args) => bench::run(args),
             Self::Init(args) => init::run(args),
             Self::Tokenizer(args) => tokenizer::run(args),
