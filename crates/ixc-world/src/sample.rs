@@ -54,8 +54,8 @@ fn weathers(season: Season) -> &'static [Weather] {
     }
 }
 
-/// Whether a kind belongs into a scene as far as it is known.
-fn fits(scene: &Scene, kind: Kind) -> bool {
+/// Whether a kind belongs into a scene, and is not in it yet.
+pub(crate) fn fits(scene: &Scene, kind: Kind) -> bool {
     let wet = matches!(scene.weather, Weather::Rainy | Weather::Stormy | Weather::Snowy);
     let winter = scene.season == Season::Winter;
     let outdoors = !scene.place.indoors();
