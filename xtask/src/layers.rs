@@ -16,10 +16,24 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("ixc-nn", &["ixc-kernels"]),
     ("ixc-input", &[]),
     ("ixc-hub", &[]),
+    ("ixc-world", &["ixc-input"]),
     ("ixc-model", &["ixc-nn", "ixc-input"]),
     ("ixc-engine", &["ixc-model", "ixc-nn", "ixc-input"]),
     ("ixc-train", &["ixc-model", "ixc-nn", "ixc-input"]),
-    ("ixc", &["ixc-train", "ixc-engine", "ixc-model", "ixc-nn", "ixc-input", "ixc-hub"]),
+    ("ixc-eval", &["ixc-engine", "ixc-world", "ixc-nn", "ixc-input"]),
+    (
+        "ixc",
+        &[
+            "ixc-eval",
+            "ixc-train",
+            "ixc-engine",
+            "ixc-model",
+            "ixc-world",
+            "ixc-nn",
+            "ixc-input",
+            "ixc-hub",
+        ],
+    ),
     (FOR_TESTS, &[]),
     ("xtask", &[]),
 ];
@@ -38,6 +52,8 @@ const NAMED_BY: &[(&str, &[&str], &str)] = &[
     ("ctrlc", &["ixc"], "signals belong to the process, and the process to the door"),
     ("ureq", &["ixc-hub"], "one crate goes to the network"),
     ("image", &["ixc-input"], "one crate decodes pictures"),
+    ("tiny-skia", &["ixc-world"], "one crate draws"),
+    ("png", &["ixc-world"], "what is drawn is written where it is drawn"),
     (
         "prost",
         &["ixc-input", "ixc-train"],
@@ -60,12 +76,12 @@ const REACHED_BY: &[(&str, &[&str], &str)] = &[
     ("ureq", &["ixc-hub", "ixc"], "the network is ixc-hub's, a leaf that the binary alone uses"),
     (
         "candle-core",
-        &["ixc-nn", "ixc-model", "ixc-engine", "ixc-train", "ixc"],
+        &["ixc-nn", "ixc-model", "ixc-engine", "ixc-train", "ixc-eval", "ixc"],
         "no tensors in input, hub, kernels",
     ),
     (
         "image",
-        &["ixc-input", "ixc-model", "ixc-engine", "ixc-train", "ixc"],
+        &["ixc-input", "ixc-world", "ixc-model", "ixc-engine", "ixc-train", "ixc-eval", "ixc"],
         "no pictures in nn, kernels, hub",
     ),
 ];

@@ -1,4 +1,4 @@
-//! The project's only automation: `cargo xtask check [NAME]...`, `cargo xtask demo` and `cargo xtask sanitize`.
+//! The project's only automation: `cargo xtask check [NAME]...`, `demo`, `mini` and `sanitize`.
 //!
 //! `check` runs the checks of the library beside it on this checkout and prints each finding as
 //! `file:line: what, and what to do`. Exit status 0: clean, 1: findings, 2: a mistake in the call.
@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout)] // a program at a developer's terminal
 
 mod demo;
+mod mini;
 mod sanitize;
 
 use anyhow::Result;
@@ -18,6 +19,10 @@ fn main() -> Result<ExitCode> {
         demo::run(&xtask::root())?;
         return Ok(ExitCode::SUCCESS);
     }
+    if let Some(("mini", rest)) = words.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        mini::run(&xtask::root(), rest)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     if let Some(("sanitize", names)) =
         words.split_first().map(|(first, rest)| (first.as_str(), rest))
     {
@@ -26,6 +31,9 @@ fn main() -> Result<ExitCode> {
     }
     let Some(wanted) = chosen(&words) else {
         println!("cargo xtask demo\n  asks a small random model about a picture\n");
+        println!(
+            "cargo xtask mini [--share X]\n  makes the mini model from nothing, hours long; goes on where it stopped\n"
+        );
         println!(
             "cargo xtask sanitize [address|thread]\n  runs the tests of unsafe code under a sanitizer\n"
         );

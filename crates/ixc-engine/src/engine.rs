@@ -165,14 +165,23 @@ impl Engine {
         &self.special
     }
 
+    /// What tells this model, with its adapter, from all others.
+    pub fn fingerprint(&self) -> &[u8; 32] {
+        &self.fingerprint
+    }
+
     /// Positions a prompt and its answer may take together.
     pub fn context(&self) -> usize {
         self.context
     }
 
-    /// The system turn that the checkpoint's published `chat` begins with; empty for none.
+    /// The system turn that the checkpoint, or its family's published `chat`, begins with; empty for none.
     pub fn instruction(&self) -> String {
-        match self.model.config().family {
+        let config = self.model.config();
+        if let Some(own) = &config.chat.instruction {
+            return own.clone();
+        }
+        match config.family {
             Family::V25 => String::new(),
             Family::Composition => ixc_input::conversation::composition_instruction(),
             Family::Vl | Family::FourKHd | Family::Language => CHAT_INSTRUCTION.into(),
@@ -306,10 +315,10 @@ impl Engine {
         Ok(layout(&request.conversation, &rules, &self.tokenizer)?)
     }
 
-    /// Where the model's questions have `<s>`, and pictures without a place.
+    /// Where the checkpoint itself or the family's published `chat` has `<s>`, and pictures without a place.
     pub(crate) fn rules(&self) -> (Bos, Unplaced) {
         let config = self.model.config();
-        (config.bos, config.family.unplaced())
+        (config.chat.bos.unwrap_or(config.family.bos()), config.family.unplaced())
     }
 
     /// Each picture's pixels and the positions it takes.

@@ -63,6 +63,14 @@ pub enum Error {
         /// The missing piece.
         piece: &'static str,
     },
+    /// A vocabulary cannot be learned from these texts.
+    #[error("cannot learn a vocabulary of {size} pieces: {problem}")]
+    TokenizerTraining {
+        /// Pieces asked for.
+        size: usize,
+        /// What is in the way, and what to do.
+        problem: String,
+    },
     /// A token id that no piece has.
     #[error(
         "token id {id} is outside the tokenizer's vocabulary of {vocabulary} pieces; do the model and the tokenizer belong together?"

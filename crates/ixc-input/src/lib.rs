@@ -5,6 +5,7 @@
 //! Deliberately absent: tensors, models, files' paths, the network. Everything from outside meets a
 //! limit of [`limits`] here first.
 
+pub mod composition;
 pub mod conversation;
 pub mod data_url;
 pub mod error;

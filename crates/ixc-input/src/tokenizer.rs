@@ -3,11 +3,12 @@
 //! `encode` yields the ids that SentencePiece yields, in near-linear time; `decode` yields the text
 //! that the published code yields. Invariant: with [`Markers::Literal`] no text, whoever wrote it,
 //! yields an id that steers the model (see [`Tokenizer::is_reserved`]).
-//! Deliberately absent: other SentencePiece models (unigram), normalisers, training; they are
+//! Deliberately absent: other SentencePiece models (unigram) and normalisers; they are
 //! refused with an error that names the setting.
 
 mod merge;
 mod model_file;
+mod train;
 
 use std::{collections::HashMap, fs::File, io::Read, path::Path};
 
@@ -17,6 +18,8 @@ use crate::{
     special,
     text_stream::{Spacing, TextStream},
 };
+
+pub use train::train;
 
 /// What a text that spells a special piece, such as `</s>` or `[UNUSED_TOKEN_146]`, turns into.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

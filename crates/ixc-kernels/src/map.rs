@@ -7,10 +7,17 @@ use std::{fs::File, io, ops::Range, path::Path};
 
 use memmap2::Mmap;
 
-/// A whole file, mapped read-only.
+/// A whole file as memory, read-only.
 #[derive(Debug)]
 pub struct MappedFile {
-    map: Mmap,
+    held: Held,
+}
+
+#[derive(Debug)]
+enum Held {
+    Mapped(Mmap),
+    /// A file that is part of the program, which the system maps as it does the program.
+    Embedded(&'static [u8]),
 }
 
 impl MappedFile {
@@ -23,24 +30,35 @@ impl MappedFile {
         // SAFETY: the mapping is private to this value and read-only. Another process that truncates
         // the file meanwhile is outside Rust's model and ends this program, as documented above.
         let map = unsafe { Mmap::map(&file)? };
-        Ok(Self { map })
+        Ok(Self { held: Held::Mapped(map) })
+    }
+
+    /// A file that the program carries in itself.
+    pub fn embedded(bytes: &'static [u8]) -> Self {
+        Self { held: Held::Embedded(bytes) }
     }
 
     /// The file's bytes.
     pub fn bytes(&self) -> &[u8] {
-        &self.map
+        match &self.held {
+            Held::Mapped(map) => map,
+            Held::Embedded(bytes) => bytes,
+        }
     }
 
     /// Tells the system that these bytes are not needed soon, so that their pages stop counting as
     /// resident. They are read from the file again when touched. A hint: failure changes nothing.
     pub fn release(&self, range: Range<usize>) {
         #[cfg(unix)]
-        if range.end <= self.map.len() && !range.is_empty() {
+        if let Held::Mapped(map) = &self.held
+            && range.end <= map.len()
+            && !range.is_empty()
+        {
             use memmap2::UncheckedAdvice;
             // SAFETY: the mapping is read-only and backed by a file, so dropped pages come back from
             // the file with the same contents; borrowed slices stay valid.
             let _ = unsafe {
-                self.map.unchecked_advise_range(UncheckedAdvice::DontNeed, range.start, range.len())
+                map.unchecked_advise_range(UncheckedAdvice::DontNeed, range.start, range.len())
             };
         }
         #[cfg(not(unix))]

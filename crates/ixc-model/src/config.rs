@@ -157,14 +157,21 @@ impl VisionConfig {
     }
 }
 
+/// How a checkpoint wants to be talked to, where its own configuration says so. Published ones do not say;
+/// then their family decides.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Chat {
+    /// The system turn that a conversation begins with; empty for none.
+    pub instruction: Option<String>,
+    /// Where `<s>` stands in a question: training has it once.
+    pub bos: Option<Bos>,
+}
+
 /// Everything a checkpoint is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelConfig {
     /// Which member of the family.
     pub family: Family,
-    /// Where `<s>` stands in a question: as the published `chat` has it, or, in models that began here, as in
-    /// training.
-    pub bos: Bos,
     /// The decoder.
     pub language: LanguageConfig,
     /// The tower, where there is one.
@@ -173,6 +180,8 @@ pub struct ModelConfig {
     pub plora: Option<PLoraConfig>,
     /// Whether the decoder's linear layers are stored in GPTQ's 4 bits.
     pub gptq: bool,
+    /// How it wants to be talked to, where it says so.
+    pub chat: Chat,
     /// Names of text adapters in the file that this program does not apply (2.5's `sft`, `dpo`, …).
     pub text_adapters: Vec<String>,
 }

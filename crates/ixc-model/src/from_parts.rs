@@ -195,7 +195,8 @@ fn configure(
         vision.stored_grid = vision.grid();
     }
     let square = Geometry::Square { side: COMPOSITION_SIDE };
-    config.bos = Bos::Once;
+    // Nobody taught it otherwise than training here will.
+    config.chat.bos = Some(Bos::Once);
     config.family = if vision.geometry == square { Family::Composition } else { Family::Vl };
     config.vision = Some(vision);
     let scale = published_scale(parts.rank);

@@ -24,7 +24,18 @@ pub const TOKENIZER_KEY: &str = "ixc.tokenizer";
 /// # Errors
 /// As [`Checkpoint::open`].
 pub fn open(path: &Path) -> Result<Checkpoint, Error> {
-    let checkpoint = Checkpoint::open(path)?;
+    named(Checkpoint::open(path)?)
+}
+
+/// As [`open`], of a file that the program carries in itself; `name` stands for its path.
+///
+/// # Errors
+/// As [`Checkpoint::embedded`].
+pub fn embedded(name: &Path, bytes: &'static [u8]) -> Result<Checkpoint, Error> {
+    named(Checkpoint::embedded(name, bytes)?)
+}
+
+fn named(checkpoint: Checkpoint) -> Result<Checkpoint, Error> {
     if !checkpoint.is_gguf() {
         return Ok(checkpoint);
     }

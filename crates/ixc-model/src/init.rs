@@ -1,8 +1,8 @@
 //! Randomly initialised checkpoints of the published shapes, in the published file form.
 //!
-//! For measuring speed and memory, and for trying a machine, without the published weights. Every
-//! matrix is random, Partial LoRA's B too (training starts it at zero), so that every path computes
-//! something. The same seed gives the same numbers whatever the type on disk and the threads.
+//! For measuring speed and memory, and for trying a machine, without the published weights: then every
+//! matrix is random, Partial LoRA's B too, so that every path computes something. Or to begin training with
+//! ([`Purpose`]), as each part is begun where it was published. The same seed gives the same numbers whatever the type on disk and the threads.
 
 use std::{ops::ControlFlow, path::Path};
 
@@ -15,8 +15,11 @@ use serde_json::json;
 
 use crate::{
     Error, Family, ModelConfig,
-    config::{COMPOSITION_SIDE, LanguageConfig, PATCH, PLoraConfig, VisionConfig, published_scale},
-    tensors::{self, LINEARS},
+    config::{
+        COMPOSITION_SIDE, Chat, LanguageConfig, PATCH, PLoraConfig, VisionConfig, published_scale,
+    },
+    read::{BOS_EVERY, BOS_ONCE},
+    tensors::{self, ExpectedTensor, LINEARS, Part},
 };
 
 /// A published size (model.md, section 1).
@@ -31,6 +34,21 @@ pub enum Like {
     /// None that was published: the real vocabulary, all else as small as it goes, to try the whole
     /// path in a second. Pictures are squares of 56 px.
     Tiny,
+    /// The family scaled down, to be trained from nothing: pictures are squares of 112 px (64 rows), and the
+    /// vocabulary is its tokenizer's. docs/mini-model.md.
+    Mini {
+        /// Pieces of the tokenizer.
+        vocabulary: usize,
+    },
+}
+
+/// What a random checkpoint is for, and so how it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To measure: every matrix of one deviation, Partial LoRA's B too.
+    Measure,
+    /// To be trained.
+    Train,
 }
 
 /// Standard deviation of the published initialisation (`initializer_range`).
@@ -50,6 +68,7 @@ impl Like {
             Self::Vl7b | Self::Composition7b => ([4096, 14_336, 32, 32, 8], [1024, 4096, 24], 256),
             Self::Vl1_8b => ([2048, 8192, 24, 16, 8], [1024, 4096, 24], 256),
             Self::Tiny => ([64, 96, 2, 4, 2], [64, 128, 2], 8),
+            Self::Mini { .. } => ([256, 640, 6, 8, 2], [192, 768, 6], 32),
         };
         let [hidden, intermediate, layers, heads, kv_heads] = language;
         let [width, tower_intermediate, tower_layers] = tower;
@@ -57,21 +76,31 @@ impl Like {
             Self::Composition7b => (Family::Composition, COMPOSITION_SIDE),
             Self::Vl7b | Self::Vl1_8b => (Family::Vl, 490),
             Self::Tiny => (Family::Vl, 56),
+            Self::Mini { .. } => (Family::Vl, 112),
+        };
+        let (vocabulary, rope_theta, positions_max) = match self {
+            Self::Tiny => (92_544, 1e6, 4096),
+            Self::Mini { vocabulary } => (vocabulary, 1e4, 2048),
+            _ => (92_544, 1e6, 32_768),
+        };
+        // It is asked as it was taught.
+        let chat = match self {
+            Self::Mini { .. } => Chat { instruction: Some(String::new()), bos: Some(Bos::Once) },
+            Self::Tiny => Chat { instruction: None, bos: Some(Bos::Once) },
+            _ => Chat::default(),
         };
         ModelConfig {
             family,
-            // As training lays conversations out: nobody taught these otherwise.
-            bos: Bos::Once,
             language: LanguageConfig {
-                vocabulary: 92_544,
+                vocabulary,
                 hidden,
                 intermediate,
                 layers,
                 heads,
                 kv_heads,
                 eps: 1e-5,
-                rope_theta: 1e6,
-                positions_max: if self == Self::Tiny { 4096 } else { 32_768 },
+                rope_theta,
+                positions_max,
                 rope_dynamic_factor: None,
             },
             vision: Some(VisionConfig {
@@ -83,19 +112,36 @@ impl Like {
             }),
             plora: Some(PLoraConfig { ranks: [(rank, published_scale(rank)); 5] }),
             gptq: false,
+            chat,
             text_adapters: Vec::new(),
         }
     }
 }
 
 /// Writes a random checkpoint of any configuration: shards, index, `config.json`, and a copy of the
-/// tokenizer when one is given. `progress` hears of bytes written so far and in all, and says whether
+/// tokenizer when one is given. It begins as one to be measured; see [`write_for`]. `progress` hears of bytes written so far and in all, and says whether
 /// to go on.
 ///
 /// # Errors
 /// When the folder already holds weights, the disk refuses, or `progress` breaks off; no weights are
 /// left then.
 pub fn write(
+    config: &ModelConfig,
+    dtype: StoredType,
+    seed: u64,
+    tokenizer: Option<&Path>,
+    out: &Path,
+    progress: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
+) -> Result<(), Error> {
+    write_for(Purpose::Measure, config, dtype, seed, tokenizer, out, progress)
+}
+
+/// As [`write()`], for a purpose.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_for(
+    purpose: Purpose,
     config: &ModelConfig,
     dtype: StoredType,
     seed: u64,
@@ -117,7 +163,11 @@ pub fn write(
         let index = expected.iter().position(|tensor| tensor.name == plan.name);
         let index = index.expect("a planned tensor is an expected one");
         let numbers = plan.shape.iter().product();
-        fill_of(&plan.name).stream(numbers, seed, index as u64, sink, &mut |numbers| {
+        let fill = match purpose {
+            Purpose::Measure => fill_of(&plan.name),
+            Purpose::Train => first(&expected[index], config),
+        };
+        fill.stream(numbers, seed, index as u64, sink, &mut |numbers| {
             done += (numbers * dtype.size()) as u64;
             progress(done, total)
         })
@@ -151,6 +201,11 @@ impl Fill {
     /// a = √5, which is 1 / √inputs.
     pub(crate) fn kaiming(inputs: usize) -> Self {
         Self::Uniform(1.0 / (inputs as f32).sqrt())
+    }
+
+    /// Uniform numbers of this standard deviation.
+    fn of_deviation(deviation: f64) -> Self {
+        Self::Uniform((deviation * 3f64.sqrt()) as f32)
     }
 
     /// Fills numbers. `tensor` and `chunk` name a stream of random numbers of their own.
@@ -201,7 +256,39 @@ fn fill_of(name: &str) -> Fill {
     } else if name.contains("norm") {
         Fill::Constant(1.0)
     } else {
-        Fill::Uniform((DEVIATION * 3f64.sqrt()) as f32)
+        Fill::of_deviation(DEVIATION)
+    }
+}
+
+/// How a tensor begins that is trained from nothing: the language model with the published deviation, what it
+/// adds to its residual stream the smaller the more there is of it; the tower as Hugging Face's CLIP;
+/// projector and Partial LoRA as [`crate::from_parts`] begins them.
+fn first(tensor: &ExpectedTensor, config: &ModelConfig) -> Fill {
+    let name = tensor.name.as_str();
+    match tensor.part {
+        _ if name.ends_with("bias") || name.contains("norm") => fill_of(name),
+        Part::Plora if name.contains("Plora_B") => Fill::Constant(0.0),
+        Part::Plora | Part::Projector => Fill::kaiming(tensor.shape[tensor.shape.len() - 1]),
+        Part::Words => Fill::of_deviation(DEVIATION),
+        Part::Decoder => {
+            let adds = name.ends_with("wo.weight") || name.ends_with("w2.weight");
+            let sums = 2.0 * config.language.layers as f64;
+            Fill::of_deviation(if adds { DEVIATION / sums.sqrt() } else { DEVIATION })
+        }
+        Part::Tower => {
+            let vision = config.vision.as_ref().expect("a tower has a configuration");
+            let (width, sums) = ((vision.width as f64).sqrt(), 2.0 * vision.layers as f64);
+            let ends = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
+            Fill::of_deviation(if ends(&["class_embedding", "out_proj.weight"]) {
+                1.0 / width
+            } else if ends(&["_proj.weight", "fc2.weight"]) {
+                1.0 / (width * sums.sqrt())
+            } else if ends(&["fc1.weight"]) {
+                1.0 / (width * 2f64.sqrt())
+            } else {
+                DEVIATION
+            })
+        }
     }
 }
 
@@ -216,12 +303,17 @@ pub(crate) fn config_json(config: &ModelConfig, dtype: StoredType) -> serde_json
         let pairs = LINEARS.iter().zip(plora.ranks).map(|(name, (_, scale))| (*name, scale));
         pairs.collect::<std::collections::BTreeMap<_, _>>()
     });
+    let chat = &config.chat;
+    let bos = chat.bos.map(|bos| match bos {
+        Bos::Once => BOS_ONCE,
+        Bos::EveryTextPart => BOS_EVERY,
+    });
     let dtype = match dtype {
         StoredType::Bf16 => "bfloat16",
         StoredType::F16 => "float16",
         _ => "float32",
     };
-    json!({
+    let mut file = json!({
         "architectures": ["InternLMXComposer2ForCausalLM"],
         "model_type": "internlmxcomposer2",
         "vocab_size": language.vocabulary,
@@ -246,6 +338,9 @@ pub(crate) fn config_json(config: &ModelConfig, dtype: StoredType) -> serde_json
         "pad_token_id": 2,
         "torch_dtype": dtype,
         "plora_scales": scales,
-        "bos": (config.bos != config.family.bos()).then_some("once"),
-    })
+    });
+    if *chat != Chat::default() {
+        file["chat"] = json!({ "instruction": chat.instruction, "bos": bos });
+    }
+    file
 }

@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use crate::{
     Error, Family, ModelConfig,
-    config::{COMPOSITION_SIDE, LanguageConfig, V25_TILE, VisionConfig},
+    config::{COMPOSITION_SIDE, Chat, LanguageConfig, V25_TILE, VisionConfig},
     gguf::CONFIG_KEY,
     limits::{CONFIG_BYTES_MAX, EXTENT_MAX, LAYERS_MAX},
     shapes::{Shapes, wrong},
@@ -25,6 +25,12 @@ use crate::{
 /// What is said of a configuration that no model has.
 const TOO_LONG: &str = "expected a configuration of up to 1 MiB, found more; take the one that was published \
                         with the weights";
+
+/// `chat.bos`: `<s>` once, at the very beginning.
+pub(crate) const BOS_ONCE: &str = "once";
+
+/// `chat.bos`: `<s>` before every stretch of text.
+pub(crate) const BOS_EVERY: &str = "every text part";
 
 const _: () = assert!(CONFIG_BYTES_MAX == 1 << 20, "as the message says");
 
@@ -52,15 +58,15 @@ struct File {
     quantization_config: Option<Quantization>,
     /// Ours: the adapters' scales, written by this project's checkpoints.
     plora_scales: Option<std::collections::BTreeMap<String, f64>>,
-    /// Ours: a model that never saw `<s>` behind a picture in training is not to see it in a question either.
-    bos: Option<BosRule>,
+    /// Ours as well: how the model wants to be talked to.
+    chat: Option<ChatFile>,
 }
 
-/// Where `<s>` stands in a question, where the family's published rule does not hold.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum BosRule {
-    Once,
+/// What [`Chat`] is in the file.
+#[derive(Debug, Deserialize)]
+struct ChatFile {
+    instruction: Option<String>,
+    bos: Option<String>,
 }
 
 fn theta_default() -> f64 {
@@ -138,14 +144,13 @@ impl ModelConfig {
                 q.quant_method, q.bits
             )));
         }
-        let family = family(vision.as_ref());
         Ok(Self {
-            family,
-            bos: file.bos.map_or_else(|| family.bos(), |BosRule::Once| Bos::Once),
+            family: family(vision.as_ref()),
             plora: shapes.plora(file.plora_scales.as_ref())?,
             language,
             vision,
             gptq,
+            chat: file.chat.as_ref().map(ChatFile::read).transpose()?.unwrap_or_default(),
             text_adapters: shapes.text_adapters(),
         })
     }
@@ -198,6 +203,22 @@ fn family(vision: Option<&VisionConfig>) -> Family {
         Some(Geometry::Tiles { .. }) => Family::FourKHd,
         Some(Geometry::Square { side: COMPOSITION_SIDE }) => Family::Composition,
         Some(Geometry::Square { .. }) => Family::Vl,
+    }
+}
+
+impl ChatFile {
+    fn read(&self) -> Result<Chat, Error> {
+        let bos = match self.bos.as_deref() {
+            None => None,
+            Some(BOS_ONCE) => Some(Bos::Once),
+            Some(BOS_EVERY) => Some(Bos::EveryTextPart),
+            Some(found) => {
+                return Err(wrong(format!(
+                    "chat.bos: expected \"{BOS_ONCE}\" or \"{BOS_EVERY}\", found {found:?}"
+                )));
+            }
+        };
+        Ok(Chat { instruction: self.instruction.clone(), bos })
     }
 }
 

@@ -147,7 +147,6 @@ fn published_forms_come_through_every_type() {
 fn wide() -> ModelConfig {
     ModelConfig {
         family: ixc_model::Family::Vl,
-        bos: ixc_input::prompt::Bos::Once,
         language: LanguageConfig {
             vocabulary: 300,
             hidden: 256,
@@ -169,6 +168,7 @@ fn wide() -> ModelConfig {
         }),
         plora: Some(PLoraConfig { ranks: [(32, 1.0); 5] }),
         gptq: false,
+        chat: Default::default(),
         text_adapters: Vec::new(),
     }
 }

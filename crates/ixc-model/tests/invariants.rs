@@ -34,7 +34,6 @@ fn config(heads: usize, kv_heads: usize, rank: usize, tiled: bool) -> ModelConfi
     };
     ModelConfig {
         family: if tiled { Family::FourKHd } else { Family::Vl },
-        bos: ixc_input::prompt::Bos::Once,
         language: LanguageConfig {
             vocabulary: 200,
             hidden: 16 * heads,
@@ -56,6 +55,7 @@ fn config(heads: usize, kv_heads: usize, rank: usize, tiled: bool) -> ModelConfi
         }),
         plora: Some(PLoraConfig { ranks: [(rank, if rank == 8 { 2.0 } else { 1.0 }); 5] }),
         gptq: false,
+        chat: Default::default(),
         text_adapters: Vec::new(),
     }
 }

@@ -46,7 +46,6 @@ impl Files {
         };
         let config = ModelConfig {
             family: if tiled { Family::FourKHd } else { Family::Vl },
-            bos: ixc_input::prompt::Bos::Once,
             language: LanguageConfig {
                 vocabulary: 200,
                 hidden: 64,
@@ -68,6 +67,7 @@ impl Files {
             }),
             plora: Some(PLoraConfig { ranks: [(8, 2.0); 5] }),
             gptq: false,
+            chat: Default::default(),
             text_adapters: Vec::new(),
         };
         let folder = tempfile::tempdir().unwrap();

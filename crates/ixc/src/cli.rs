@@ -7,8 +7,8 @@ use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     commands::{
-        bench, completions, init, inspect, list, man, merge, perplexity, pull, quantize, rm, run,
-        trace, train,
+        bench, completions, eval, init, inspect, list, man, merge, perplexity, pull, quantize, rm,
+        run, tokenizer, trace, train,
     },
     environment, exit,
     exit::Failure,
@@ -51,8 +51,10 @@ pub(crate) enum Command {
     Merge(merge::MergeArgs),
     Quantize(quantize::QuantizeArgs),
     Perplexity(perplexity::PerplexityArgs),
+    Eval(Box<eval::EvalArgs>),
     Bench(bench::BenchArgs),
     Init(init::InitArgs),
+    Tokenizer(tokenizer::TokenizerArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
 }
@@ -71,8 +73,10 @@ impl Command {
             Self::Merge(args) => merge::run(args),
             Self::Quantize(args) => quantize::run(args),
             Self::Perplexity(args) => perplexity::run(args),
+            Self::Eval(args) => eval::run(*args),
             Self::Bench(args) => bench::run(args),
             Self::Init(args) => init::run(args),
+            Self::Tokenizer(args) => tokenizer::run(args),
             Self::Completions(args) => completions::run(args),
             Self::Man(args) => man::run(args),
         }

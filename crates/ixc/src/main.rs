@@ -17,6 +17,7 @@ mod inspect;
 mod interrupt;
 mod machine;
 mod memory;
+mod mini;
 mod model;
 mod options;
 mod output;

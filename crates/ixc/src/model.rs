@@ -1,10 +1,11 @@
 //! From a reference and a few flags to a model in memory.
 //!
 //! A reference is a path that exists, else an id on the hub whose files are in the cache; nothing is
-//! downloaded here. Invariant: what a person should know before a long wait (too little memory,
+//! downloaded here. Without one it is the mini model that this program carries. Invariant: what a person should know before a long wait (too little memory,
 //! adapters that are left out) is said before it.
 
 use std::{
+    fmt,
     io::{IsTerminal, stderr},
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -25,7 +26,7 @@ use crate::{
     exit::{Exit, Failure},
     machine,
     memory::{self, Holding},
-    output,
+    mini, output,
     progress::Working,
     table::bytes,
 };
@@ -34,9 +35,10 @@ use crate::{
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Model")]
 pub(crate) struct ModelArgs {
-    /// The model: a folder, a weight file, or an id on the hub
+    /// The model: a folder, a weight file, or an id on the hub [default: the mini model, where this program
+    /// carries one]
     ///
-    /// A path that exists wins; otherwise REF is `org/name` or `org/name@revision` on the Hugging Face
+    /// A path that exists wins; `mini` is the mini model, whatever IXC_MODEL says; otherwise REF is `org/name` or `org/name@revision` on the Hugging Face
     /// hub, and must have been pulled before (`ixc pull REF`).
     #[arg(short, long, value_name = "REF", env = environment::MODEL)]
     pub(crate) model: Option<String>,
@@ -119,12 +121,48 @@ impl Kv {
 pub(crate) struct Loaded {
     /// What answers.
     pub(crate) engine: Engine,
-    /// The folder or file it came from.
-    pub(crate) path: PathBuf,
+    /// Where it came from.
+    pub(crate) place: Place,
     /// How it was loaded.
     pub(crate) options: LoadOptions,
     /// How long loading took.
     pub(crate) time: Duration,
+}
+
+/// Where a model's files are.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Place {
+    /// A folder or a file.
+    Path(PathBuf),
+    /// In this program: a GGUF file's bytes.
+    Mini(&'static [u8]),
+}
+
+impl Place {
+    /// Opens the checkpoint.
+    pub(crate) fn open(&self) -> Result<Checkpoint, ixc_model::Error> {
+        match self {
+            Self::Path(path) => ixc_model::gguf::open(path),
+            Self::Mini(bytes) => ixc_model::gguf::embedded(Path::new(mini::NAME), bytes),
+        }
+    }
+
+    /// The folder of the files beside the weights.
+    pub(crate) fn folder(&self) -> &Path {
+        match self {
+            Self::Path(path) => model_folder(path),
+            Self::Mini(_) => Path::new(""),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => path.display().fmt(out),
+            Self::Mini(_) => out.write_str(mini::NAME),
+        }
+    }
 }
 
 /// What a model is loaded for.
@@ -137,9 +175,9 @@ pub(crate) enum Talks {
 }
 
 impl ModelArgs {
-    /// The folder or file of the model that was named.
-    pub(crate) fn locate(&self) -> Result<PathBuf, Failure> {
-        locate(self.model.as_deref(), "--model REF")
+    /// Where the model is that was named, or the mini model.
+    pub(crate) fn place(&self) -> Result<Place, Failure> {
+        place(self.model.as_deref(), mini::FILE)
     }
 
     /// The same model with a context of so many positions.
@@ -154,20 +192,23 @@ impl ModelArgs {
 
     /// Loads the model.
     pub(crate) fn load(&self, talks: Talks) -> Result<Loaded, Failure> {
-        let path = self.locate()?;
+        let place = self.place()?;
+        if let (Place::Mini(_), None | Some("")) = (&place, self.model.as_deref()) {
+            output::note(mini::INTRODUCTION);
+        }
         let mut options = self.options();
         // A checkpoint that cannot be opened is refused by the loader, with the reason.
-        if let Ok(checkpoint) = ixc_model::gguf::open(&path) {
+        if let Ok(checkpoint) = place.open() {
             if let Some(advice) = advice(&checkpoint, self.keep()) {
                 output::warn(&advice);
             }
-            if let Ok(config) = ModelConfig::read(model_folder(&path), &checkpoint) {
+            if let Ok(config) = ModelConfig::read(place.folder(), &checkpoint) {
                 plan(&mut options, &config, talks)?;
             }
         }
-        let working = Working::start(format!("loading {}", path.display()));
+        let working = Working::start(format!("loading {place}"));
         let started = Instant::now();
-        let engine = open(&path, &options)?;
+        let engine = open(&place, &options)?;
         let time = started.elapsed();
         working.clear();
         let adapters = &engine.model().config().text_adapters;
@@ -178,7 +219,7 @@ impl ModelArgs {
                 adapters.join(", ")
             ));
         }
-        Ok(Loaded { engine, path, options, time })
+        Ok(Loaded { engine, place, options, time })
     }
 
     /// As the flags say.
@@ -221,9 +262,22 @@ fn plan(options: &mut LoadOptions, config: &ModelConfig, talks: Talks) -> Result
     Ok(())
 }
 
-/// Loads what [`ModelArgs::locate`] found, without a word.
-pub(crate) fn open(path: &Path, options: &LoadOptions) -> Result<Engine, Failure> {
-    Engine::load(path, options).map_err(|error| refusal(error, path))
+/// Loads what [`ModelArgs::place`] found, without a word.
+pub(crate) fn open(place: &Place, options: &LoadOptions) -> Result<Engine, Failure> {
+    let checkpoint = place.open().map_err(|error| refusal(error.into(), place))?;
+    Engine::of(place.folder(), &checkpoint, options).map_err(|error| refusal(error, place))
+}
+
+/// Where the model is that a reference names; without one, the mini model in `carried`, which is empty where
+/// this program carries none.
+fn place(reference: Option<&str>, carried: &'static [u8]) -> Result<Place, Failure> {
+    match reference.filter(|text| !text.is_empty()) {
+        None if !carried.is_empty() => Ok(Place::Mini(carried)),
+        Some(mini::NAME) if !carried.is_empty() && !Path::new(mini::NAME).exists() => {
+            Ok(Place::Mini(carried))
+        }
+        reference => Ok(Place::Path(locate(reference, "--model REF")?)),
+    }
 }
 
 /// The folder or file that a reference names, without the network; `how` says how one is given.
@@ -248,10 +302,11 @@ pub(crate) fn locate(reference: Option<&str>, how: &str) -> Result<PathBuf, Fail
 }
 
 /// Why a model could not be loaded, as a failure.
-fn refusal(error: ixc_engine::Error, path: &Path) -> Failure {
-    match error {
-        ixc_engine::Error::Option { .. } => Failure::mistake(error),
-        _ => Failure::new(Exit::Model, error)
+fn refusal(error: ixc_engine::Error, place: &Place) -> Failure {
+    match (error, place) {
+        (error @ ixc_engine::Error::Option { .. }, _) => Failure::mistake(error),
+        (error, Place::Mini(_)) => Failure::new(Exit::Model, error),
+        (error, Place::Path(path)) => Failure::new(Exit::Model, error)
             .with_hint(format!("all that is wrong with it: ixc inspect {}", path.display())),
     }
 }

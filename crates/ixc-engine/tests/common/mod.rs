@@ -82,7 +82,6 @@ pub fn small(eye: Eye) -> ModelConfig {
             Eye::Square => Family::Vl,
             Eye::Tiles => Family::FourKHd,
         },
-        bos: ixc_input::prompt::Bos::EveryTextPart,
         language: LanguageConfig {
             vocabulary: SMALL_VOCABULARY,
             hidden: 256,
@@ -98,6 +97,7 @@ pub fn small(eye: Eye) -> ModelConfig {
         vision,
         plora: (eye != Eye::None).then_some(PLoraConfig { ranks: [(32, 1.0); 5] }),
         gptq: false,
+        chat: Default::default(),
         text_adapters: Vec::new(),
     }
 }

@@ -1,6 +1,6 @@
-//! The file `tokenizer.model`: a SentencePiece model in protobuf, decoded and checked.
+//! The file `tokenizer.model`: a SentencePiece model in protobuf, decoded and checked, or written.
 //!
-//! Only the fields that decide the ids are read, by the numbers of SentencePiece's own
+//! Only the fields that decide the ids are here, by the numbers of SentencePiece's own
 //! `sentencepiece_model.proto`. Invariant: what [`read`] returns is BPE with byte fallback and no
 //! normalisation, every piece non-empty, every score finite. Everything else is an error here, so
 //! that the rest of the tokenizer has no such case.
@@ -43,6 +43,9 @@ struct PieceEntry {
 struct TrainerSpec {
     #[prost(int32, optional, tag = "3")]
     model_type: Option<i32>,
+    /// Written for others; what counts are the pieces.
+    #[prost(int32, optional, tag = "4")]
+    vocab_size: Option<i32>,
     #[prost(bool, optional, tag = "35")]
     byte_fallback: Option<bool>,
 }
@@ -50,6 +53,9 @@ struct TrainerSpec {
 /// `NormalizerSpec`.
 #[derive(Clone, PartialEq, Message)]
 struct NormalizerSpec {
+    /// Written for others; what counts is the table.
+    #[prost(string, optional, tag = "1")]
+    name: Option<String>,
     #[prost(bytes = "vec", optional, tag = "2")]
     precompiled_charsmap: Option<Vec<u8>>,
     #[prost(bool, optional, tag = "3")]
@@ -89,6 +95,36 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Piece>, Error> {
         1 => Ok(pieces),
         found => Err(malformed(format!("it has {found} unknown pieces, exactly 1 is needed"))),
     }
+}
+
+/// The bytes of a model of these pieces (text, score, kind), which [`read`] takes back.
+pub(super) fn write(pieces: Vec<(String, f32, Kind)>) -> Vec<u8> {
+    let entry = |(piece, score, kind): (String, f32, Kind)| PieceEntry {
+        piece: Some(piece),
+        score: Some(score),
+        kind: Some(match kind {
+            Kind::Normal | Kind::DecodeOnly => 1,
+            Kind::Unknown => 2,
+            Kind::Control => 3,
+            Kind::UserDefined => 4,
+            Kind::Byte(_) => 6,
+        }),
+    };
+    let trainer = TrainerSpec {
+        model_type: Some(2),
+        vocab_size: i32::try_from(pieces.len()).ok(),
+        byte_fallback: Some(true),
+    };
+    let normalizer = NormalizerSpec {
+        name: Some("identity".into()),
+        precompiled_charsmap: None,
+        add_dummy_prefix: Some(false),
+        remove_extra_whitespaces: Some(false),
+        escape_whitespaces: Some(true),
+    };
+    let pieces = pieces.into_iter().map(entry).collect();
+    let (trainer, normalizer) = (Some(trainer), Some(normalizer));
+    ModelFile { pieces, trainer, normalizer, denormalizer: None }.encode_to_vec()
 }
 
 /// How a setting without a table reads in an error.

@@ -50,15 +50,11 @@ impl Checkpoint {
     /// When files are missing, malformed, not of one checkpoint, or hold more than tensors.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let found = discover::find(path)?;
-        let mut checkpoint = Self {
-            path: path.into(),
-            files: Vec::new(),
-            maps: Vec::new(),
-            tensors: BTreeMap::new(),
-            metadata: Metadata::default(),
-        };
+        let mut checkpoint = Self::empty(path);
         for (file, format) in found.files {
-            checkpoint.add(file, format)?;
+            discover::regular(&file)?;
+            let map = MappedFile::open(&file).map_err(Error::io("map", &file))?;
+            checkpoint.add(file, format, map)?;
         }
         if let Some(index) = &found.index {
             checkpoint.check_index(index)?;
@@ -66,10 +62,29 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// Maps one more file and takes in its tensors.
-    fn add(&mut self, path: PathBuf, format: Format) -> Result<(), Error> {
-        discover::regular(&path)?;
-        let map = Arc::new(MappedFile::open(&path).map_err(Error::io("map", &path))?);
+    /// Opens a GGUF file that the program carries in itself; `name` stands for its path.
+    ///
+    /// # Errors
+    /// When it is malformed.
+    pub fn embedded(name: &Path, bytes: &'static [u8]) -> Result<Self, Error> {
+        let mut checkpoint = Self::empty(name);
+        checkpoint.add(name.into(), Format::Gguf, MappedFile::embedded(bytes))?;
+        Ok(checkpoint)
+    }
+
+    fn empty(path: &Path) -> Self {
+        Self {
+            path: path.into(),
+            files: Vec::new(),
+            maps: Vec::new(),
+            tensors: BTreeMap::new(),
+            metadata: Metadata::default(),
+        }
+    }
+
+    /// Takes in one more file's tensors.
+    fn add(&mut self, path: PathBuf, format: Format, map: MappedFile) -> Result<(), Error> {
+        let map = Arc::new(map);
         let located = match format {
             Format::Safetensors => safetensors::read(map.bytes())
                 .map_err(|fault| Error::Safetensors { file: path.clone(), fault: fault.into() })?,

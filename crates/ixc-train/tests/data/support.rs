@@ -54,7 +54,7 @@ pub(crate) fn config(family: Family, geometry: Option<Geometry>) -> ModelConfig 
         rope_dynamic_factor: None,
     };
     let (plora, gptq, text_adapters) = (None, false, Vec::new());
-    ModelConfig { family, bos: family.bos(), language, vision, plora, gptq, text_adapters }
+    ModelConfig { family, language, vision, plora, gptq, chat: Default::default(), text_adapters }
 }
 
 /// For 2.0 with small pictures.

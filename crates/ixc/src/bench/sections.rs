@@ -4,7 +4,7 @@
 //! say. Every picture is a new one, so that no cache of features answers for the tower. Deliberately
 //! absent: rounds, medians, printing.
 
-use std::{path::Path, time::Instant};
+use std::time::Instant;
 
 use ixc_engine::{
     Decoding, Engine, Event, LoadOptions, Past, Request,
@@ -26,7 +26,8 @@ use ixc_nn::{cache::KvCache, plora::ImageRows};
 use super::{Draft, Measure, Sheet, work::Costs};
 use crate::{
     exit::{Exit, Failure},
-    machine, model,
+    machine,
+    model::{self, Place},
 };
 
 /// Pixels a side of the picture that is shown: the published 490.
@@ -66,7 +67,7 @@ pub(crate) struct Sizes {
 /// A model that is measured.
 pub(crate) struct Subject<'a> {
     options: &'a LoadOptions,
-    path: &'a Path,
+    place: &'a Place,
     costs: Costs,
     sizes: Sizes,
     /// None only while another one is loaded.
@@ -80,12 +81,12 @@ impl<'a> Subject<'a> {
     /// A model that is loaded.
     pub(crate) fn new(
         options: &'a LoadOptions,
-        path: &'a Path,
+        place: &'a Place,
         engine: Engine,
         costs: Costs,
         sizes: Sizes,
     ) -> Self {
-        Self { options, path, costs, sizes, engine: Some(engine), deep: None, pictures: 0 }
+        Self { options, place, costs, sizes, engine: Some(engine), deep: None, pictures: 0 }
     }
 
     fn engine(&self) -> &Engine {
@@ -122,7 +123,7 @@ impl<'a> Subject<'a> {
     fn load(&mut self, sheet: &mut Sheet) -> Result<(), Failure> {
         self.engine = None;
         let started = Instant::now();
-        let engine = self.engine.insert(model::open(self.path, self.options)?);
+        let engine = self.engine.insert(model::open(self.place, self.options)?);
         let loaded = started.elapsed().as_secs_f64();
         read(engine, 1, 0, empty(engine))?;
         let read = started.elapsed().as_secs_f64();

@@ -6,7 +6,6 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use ixc_model::gguf;
 use ixc_nn::{cpu, measure::Numbers, pool};
 
 use crate::{
@@ -126,14 +125,14 @@ pub(crate) fn run(args: BenchArgs) -> Result<(), Failure> {
     check(&args)?;
     settle(&args)?;
     let mut rivals = Rival::all(&args.against_llama_bench, &args.against_model, pool::threads())?;
-    let Loaded { engine, path, options, .. } = args.model.load(Talks::Several)?;
+    let Loaded { engine, place, options, .. } = args.model.load(Talks::Several)?;
     check_context(&args, engine.context())?;
     let config = engine.model().config().clone();
-    let checkpoint = gguf::open(&path).map_err(Failure::of(Exit::Model))?;
+    let checkpoint = place.open().map_err(Failure::of(Exit::Model))?;
     let keep = args.model.keep();
     let costs = Costs::of(&config, &checkpoint, keep);
     let model = Model {
-        path: path.display().to_string(),
+        path: place.to_string(),
         family: config.family.name(),
         weights: weights_in_memory(&checkpoint, keep),
         products: match costs.numbers() {
@@ -143,7 +142,7 @@ pub(crate) fn run(args: BenchArgs) -> Result<(), Failure> {
         },
     };
     let sizes = Sizes { positions: args.positions, words: args.words, depths: args.depths.clone() };
-    let mut subject = Subject::new(&options, &path, engine, costs, sizes);
+    let mut subject = Subject::new(&options, &place, engine, costs, sizes);
     let sections = sections(&args.only, &subject)?;
     let (mut limits, mut sheet) = (Limits::new(), Sheet::default());
     let working = Working::start("measuring");

@@ -11,7 +11,7 @@ use ixc_input::tokenizer::Tokenizer;
 use ixc_model::{
     Error,
     from_parts::{self, Parts, RANK},
-    init::{self, Like},
+    init::{self, Like, Purpose},
 };
 use ixc_nn::weights::StoredType;
 
@@ -25,6 +25,7 @@ const EXAMPLES: &str = "\
 Examples:
   ixc init --like vl-7b --dtype bf16 --seed 1 --out random-7b --tokenizer tokenizer.model
   ixc run -m random-7b -i photo.jpg \"What is this?\"
+  ixc init --like mini --tokenizer tokenizer.model --dtype f32 --out fresh-mini
   ixc init --tower clip-vit-large-patch14-336 --language internlm2-chat-7b --out fresh-7b
 
 What a random model says means nothing: it is for trying a machine, its speed and its memory. One from
@@ -86,6 +87,9 @@ enum LikeArg {
     Vl1_8b,
     /// none that was published: real words, all else tiny (24 MB), to try the path in a second
     Tiny,
+    /// the family scaled down (112 px, 9 million numbers), begun as training from nothing begins; needs
+    /// --tokenizer, whose vocabulary it takes
+    Mini,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -109,6 +113,11 @@ fn random(args: &InitArgs) -> Result<(), Failure> {
         LikeArg::Composition7b => Like::Composition7b,
         LikeArg::Vl1_8b => Like::Vl1_8b,
         LikeArg::Tiny => Like::Tiny,
+        LikeArg::Mini => Like::Mini { vocabulary: vocabulary(args)? },
+    };
+    let purpose = match like {
+        Like::Mini { .. } => Purpose::Train,
+        _ => Purpose::Measure,
     };
     let dtype = match args.dtype {
         None | Some(DtypeArg::Bf16) => StoredType::Bf16,
@@ -119,7 +128,7 @@ fn random(args: &InitArgs) -> Result<(), Failure> {
     check_tokenizer(args, config.language.vocabulary)?;
     let tokenizer = args.tokenizer.as_deref();
     write_watched(args, "random weights", |watch| {
-        init::write(&config, dtype, args.seed, tokenizer, &args.out, watch)
+        init::write_for(purpose, &config, dtype, args.seed, tokenizer, &args.out, watch)
     })
 }
 
@@ -138,6 +147,17 @@ fn from_parts(args: &InitArgs, tower: &Path, language: &Path) -> Result<(), Fail
     write_watched(args, "a fresh model's weights", |watch| {
         from_parts::write(&parts, &args.out, watch).map(|_| ())
     })
+}
+
+/// Pieces of the tokenizer that was given, which decides the size of a model without a vocabulary of its own.
+fn vocabulary(args: &InitArgs) -> Result<usize, Failure> {
+    let Some(path) = &args.tokenizer else {
+        return Err(Failure::mistake("--like mini: expected --tokenizer FILE, found none")
+            .with_hint(
+                "ixc tokenizer FILE… --size 2560 --out tokenizer.model makes one of texts",
+            ));
+    };
+    Ok(Tokenizer::from_file(path).map_err(Failure::mistake)?.vocab_size())
 }
 
 /// Found out before gigabytes are written, not after.

@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod bench_train;
 pub(crate) mod completions;
+pub(crate) mod eval;
 pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod list;
@@ -13,5 +14,6 @@ pub(crate) mod pull;
 pub(crate) mod quantize;
 pub(crate) mod rm;
 pub(crate) mod run;
+pub(crate) mod tokenizer;
 pub(crate) mod trace;
 pub(crate) mod train;

@@ -3,11 +3,8 @@
 use std::{ops::ControlFlow, path::PathBuf};
 
 use clap::Args;
-use ixc_engine::{
-    engine::model_folder,
-    perplexity::{Figure, Passages, Report, measure},
-};
-use ixc_model::{ModelConfig, gguf};
+use ixc_engine::perplexity::{Figure, Passages, Report, measure};
+use ixc_model::ModelConfig;
 use serde::Serialize;
 
 use crate::{
@@ -123,8 +120,8 @@ pub(crate) fn run(args: PerplexityArgs) -> Result<(), Failure> {
     let report = report.map_err(stopped)?;
     if args.json {
         return output::print_json(&Told {
-            model: loaded.path.display().to_string(),
-            reference: reference.map(|reference| reference.path.display().to_string()),
+            model: loaded.place.to_string(),
+            reference: reference.map(|reference| reference.place.to_string()),
             of,
             report: &report,
         });
@@ -138,9 +135,8 @@ fn context(args: &PerplexityArgs) -> Result<Option<usize>, Failure> {
     if args.model.context.is_some() || args.text.is_none() {
         return Ok(args.model.context);
     }
-    let path = args.model.locate()?;
-    let config = gguf::open(&path)
-        .and_then(|checkpoint| ModelConfig::read(model_folder(&path), &checkpoint));
+    let place = args.model.place()?;
+    let config = place.open().and_then(|checkpoint| ModelConfig::read(place.folder(), &checkpoint));
     // What cannot be opened is refused by the loader, with the reason.
     let limit = config.map_or(CONTEXT, |config| config.language.positions_max);
     Ok(Some(CONTEXT.min(limit)))

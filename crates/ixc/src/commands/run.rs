@@ -201,7 +201,7 @@ fn report<'a>(answer: &'a Answer, loaded: &Loaded, seed: Option<u64>) -> Report<
             total: milliseconds(loaded.time + see + read + speak),
         },
         seed,
-        model: loaded.path.display().to_string(),
+        model: loaded.place.to_string(),
     }
 }
 

@@ -148,7 +148,7 @@ pub(crate) fn run(args: TraceArgs) -> Result<(), Failure> {
     let load = milliseconds(loaded.time);
     if args.json {
         return output::print_json(&Report {
-            model: loaded.path.display().to_string(),
+            model: loaded.place.to_string(),
             load_ms: load,
             total_ms: load + trace.total(),
             answer,

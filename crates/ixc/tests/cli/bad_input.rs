@@ -27,6 +27,17 @@ fn unloadable(folder: &Path, parts: &[&str]) {
 
 #[test]
 fn no_model() {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/mini.gguf");
+    if cfg!(feature = "mini") && fs::metadata(shipped).unwrap().len() > 0 {
+        // Nothing has to be named: the mini model answers, and says so.
+        let ran = ixc(&["run", "--greedy", "--max-new-tokens", "4", "Hi"]);
+        assert!(ran.stderr.contains("this is ixc's mini model"), "{}", ran.stderr);
+        assert_ne!(ran.ok(), "");
+        let json = ixc(&["run", "-m", "mini", "--greedy", "--max-new-tokens", "1", "--json", "Hi"]);
+        assert_eq!(json.stderr, "");
+        assert_eq!(json.json()["model"], "mini");
+        return;
+    }
     let message = ixc(&["run", "Hi"]).fails(1);
     for part in ["IXC_MODEL", "hint:", "ixc pull", "ixc init"] {
         assert!(message.contains(part), "{part:?} in {message}");

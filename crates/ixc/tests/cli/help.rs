@@ -5,7 +5,7 @@ use std::fs;
 use crate::support::{fresh, ixc, text};
 
 /// Every command but clap's own `help`.
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 16] = [
     "run",
     "pull",
     "list",
@@ -16,8 +16,10 @@ const COMMANDS: [&str; 14] = [
     "merge",
     "quantize",
     "perplexity",
+    "eval",
     "bench",
     "init",
+    "tokenizer",
     "completions",
     "man",
 ];

@@ -17,5 +17,6 @@ mod quantize;
 mod run;
 mod session;
 mod support;
+mod tokenizer;
 mod trace;
 mod train;

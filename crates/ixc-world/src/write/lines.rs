@@ -1,0 +1,180 @@
+//! The samples of one number: its conversations as lines of JSON, and its pictures as files.
+//!
+//! A picture that several files speak of has one name, and is drawn once. Deliberately absent: order between
+//! numbers, which the caller keeps.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::{Options, What, picture};
+use crate::{
+    Error,
+    dice::{Dice, Purpose},
+    sample,
+    scene::Scene,
+    split::SceneId,
+    text::{
+        Exchange, article, caption,
+        edit::{self, Action},
+        language, question, refusal, talk, two,
+    },
+};
+
+/// What stands for a picture in a turn.
+const MARKER: &str = ixc_input::conversation::IMAGE_MARKER;
+
+/// Questions in one conversation about one picture.
+const QUESTIONS: usize = 5;
+
+/// The folder of a number's pictures, below the world's.
+pub(super) fn folder(number: u64) -> PathBuf {
+    PathBuf::from("pictures").join(format!("{:05}", number / super::PART))
+}
+
+/// The lines of a number in one file; draws its pictures.
+pub(super) fn of(options: &Options, what: What, number: u64) -> Result<String, Error> {
+    let id = SceneId { split: options.split, seed: options.seed, number };
+    let scribe = Scribe { options, what, number };
+    match what {
+        What::Captions => {
+            let scene = sample::scene(id);
+            scribe.about(&scene, caption::captions(&scene, 2))
+        }
+        What::Questions => {
+            let scene = sample::scene(id);
+            let mut exchanges = exchanges(question::questions(&scene, QUESTIONS));
+            // A question in every third conversation is about what is not there.
+            let mut dice = Dice::of(id, Purpose::Mix);
+            if dice.chance(33) {
+                let at = dice.below(exchanges.len());
+                exchanges[at] = refusal::refusals(&scene, 1).remove(0).exchange;
+            }
+            scribe.about(&scene, exchanges)
+        }
+        What::Refusals => {
+            let scene = sample::scene(id);
+            let refused = refusal::refusals(&scene, 2);
+            let mut exchanges: Vec<Exchange> =
+                refused.into_iter().map(|one| one.exchange).collect();
+            // Beside answers, or a picture would come to mean a refusal.
+            exchanges.extend(question::questions(&scene, 2).into_iter().map(|one| one.exchange));
+            Dice::of(id, Purpose::Mix).shuffle(&mut exchanges);
+            scribe.about(&scene, exchanges)
+        }
+        What::Two => {
+            let pair = two::pair(id, 3);
+            let names = [scribe.base(&pair.scenes[0])?, scribe.extra(&pair.scenes[1], "b", 0)?];
+            let exchanges = pair.questions.into_iter().map(|one| one.exchange);
+            Ok(scribe.line("", &names, &marked(2, exchanges.collect())))
+        }
+        What::Articles => scribe.article(&article::article(id)),
+        What::Edits => {
+            let action = Action::ALL[(number % Action::ALL.len() as u64) as usize];
+            Ok(scribe.line("", &[], &[edit::edit(id, action).exchange]))
+        }
+        What::Language => Ok(scribe.line("", &[], &language::language(id))),
+        What::Talk => Ok(scribe.line("", &[], &talk::talk(id, 3))),
+        What::Truth => {
+            let scene = sample::scene(id);
+            let name = scribe.base(&scene)?;
+            Ok(format!("{}\n", json!({"image": name, "truth": scene})))
+        }
+    }
+}
+
+fn exchanges(questions: Vec<question::Question>) -> Vec<Exchange> {
+    questions.into_iter().map(|question| question.exchange).collect()
+}
+
+/// Puts places for pictures before the first question.
+fn marked(pictures: usize, mut exchanges: Vec<Exchange>) -> Vec<Exchange> {
+    if let Some(first) = exchanges.first_mut() {
+        first.ask = format!("{}{}", MARKER.repeat(pictures), first.ask);
+    }
+    exchanges
+}
+
+/// Writes one number's samples.
+struct Scribe<'a> {
+    options: &'a Options,
+    what: What,
+    number: u64,
+}
+
+impl Scribe<'_> {
+    /// A conversation about the number's own picture.
+    fn about(&self, scene: &Scene, exchanges: Vec<Exchange>) -> Result<String, Error> {
+        let name = self.base(scene)?;
+        Ok(self.line("", &[name], &marked(1, exchanges)))
+    }
+
+    /// Every step of an article is a conversation of its own.
+    fn article(&self, article: &article::Article) -> Result<String, Error> {
+        let mut drawn: Vec<(Scene, String)> = Vec::new();
+        let mut text = String::new();
+        for (step, lesson) in article.lessons().into_iter().enumerate() {
+            let mut names = Vec::new();
+            for scene in lesson.pictures {
+                let known = drawn.iter().find(|(other, _)| *other == scene);
+                let name = match known {
+                    Some((_, name)) => name.clone(),
+                    None => {
+                        let name = self.extra(&scene, "a", drawn.len())?;
+                        drawn.push((scene, name.clone()));
+                        name
+                    }
+                };
+                names.push(name);
+            }
+            let exchange = Exchange { ask: lesson.ask, say: lesson.say };
+            text.push_str(&self.line(&format!("/{step}"), &names, &[exchange]));
+        }
+        Ok(text)
+    }
+
+    /// The number's own picture; drawn unless it is there already.
+    fn base(&self, scene: &Scene) -> Result<String, Error> {
+        self.draw(scene, &format!("{:08}.png", self.number))
+    }
+
+    /// A further picture of the number.
+    fn extra(&self, scene: &Scene, letter: &str, at: usize) -> Result<String, Error> {
+        self.draw(scene, &format!("{:08}-{letter}{at}.png", self.number))
+    }
+
+    fn draw(&self, scene: &Scene, file: &str) -> Result<String, Error> {
+        let name = folder(self.number).join(file);
+        let path = self.options.out.join(&name);
+        // The file appears whole: a drawing that was broken off is under another name.
+        if !path.is_file() {
+            let beside = path.with_extension(self.what.english());
+            picture::draw_to(&beside, scene, self.options.side)?;
+            std::fs::rename(&beside, &path)
+                .map_err(Error::io("rename into place the picture", &path))?;
+        }
+        let parts: Vec<_> = name.iter().filter_map(|part| part.to_str()).collect();
+        Ok(parts.join("/"))
+    }
+
+    /// A sample in the published form.
+    fn line(&self, step: &str, pictures: &[String], exchanges: &[Exchange]) -> String {
+        let turn = |from: &str, value: &str| json!({"from": from, "value": value});
+        let turns: Vec<Value> = exchanges
+            .iter()
+            .flat_map(|exchange| [turn("user", &exchange.ask), turn("assistant", &exchange.say)])
+            .collect();
+        let id = format!(
+            "{}/{}/{}{step}",
+            self.options.split.english(),
+            self.what.english(),
+            self.number
+        );
+        let sample = if pictures.is_empty() {
+            json!({"id": id, "conversations": turns})
+        } else {
+            json!({"id": id, "image": pictures, "conversations": turns})
+        };
+        format!("{sample}\n")
+    }
+}

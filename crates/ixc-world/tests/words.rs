@@ -1,0 +1,214 @@
+//! Every text that the world makes is true, and its own judge says so.
+
+use std::collections::HashSet;
+
+use ixc_input::composition;
+use ixc_world::{
+    dice::{Dice, Purpose},
+    judge::{
+        answer, article as article_judge, edit as edit_judge, facts, refusal as refusal_judge,
+    },
+    kinds::Kind,
+    sample,
+    scene::Scene,
+    split::{SceneId, Split},
+    text::{
+        Language,
+        article::article,
+        caption::{self, Style},
+        edit::{Action, edit},
+        language::language,
+        question::{Type, question, questions},
+        refusal::refusals,
+        talk::talk,
+        two::{Pairing, pair},
+    },
+};
+
+fn id(split: Split, number: u64) -> SceneId {
+    SceneId { split, seed: 3, number }
+}
+
+fn scenes(count: u64) -> impl Iterator<Item = Scene> {
+    (0..count).map(|number| sample::scene(id(Split::Val, number)))
+}
+
+#[test]
+fn every_caption_is_true() {
+    for scene in scenes(400) {
+        let mut dice = Dice::of(scene.id, Purpose::Captions);
+        for &style in Style::ALL {
+            for &language in Language::ALL {
+                let caption = caption::caption(&scene, style, language, &mut dice);
+                for (fact, holds) in facts::judge(&caption, &scene) {
+                    assert!(holds, "{fact:?} in {caption:?} of {scene:?}");
+                }
+                assert!(!facts::stated(&caption).is_empty(), "{caption:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn full_descriptions_and_lists_have_all_main_facts() {
+    for scene in scenes(400) {
+        let mut dice = Dice::of(scene.id, Purpose::Captions);
+        for style in [Style::Detailed, Style::List] {
+            for &language in Language::ALL {
+                let caption = caption::caption(&scene, style, language, &mut dice);
+                let (covered, main) = facts::coverage(&caption, &scene);
+                assert_eq!(covered, main, "{caption:?} of {scene:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_answer_is_accepted_and_another_is_not() {
+    let mut seen = HashSet::new();
+    for scene in scenes(400) {
+        let mut dice = Dice::of(scene.id, Purpose::Questions);
+        for &about in Type::ALL {
+            for &language in Language::ALL {
+                let Some(question) = question(&scene, about, language, &mut dice) else { continue };
+                let said = &question.exchange.say;
+                assert!(answer::judge(&question, said), "{question:?}");
+                assert!(!answer::judge(&question, "I do not know."), "{question:?}");
+                seen.insert((about, language));
+            }
+        }
+        let some = questions(&scene, 5);
+        assert_eq!(some.len(), 5, "{scene:?}");
+        assert!(some.iter().all(|question| answer::judge(question, &question.exchange.say)));
+    }
+    assert_eq!(seen.len(), 2 * Type::ALL.len() - 1, "all types in both languages but comparisons");
+}
+
+#[test]
+fn answers_about_two_pictures_are_accepted() {
+    let mut seen = HashSet::new();
+    for number in 0..600 {
+        let pair = pair(id(Split::Test, number), 3);
+        assert!(pair.scenes.iter().all(|scene| Split::of(scene) == Split::Test));
+        assert!(!pair.questions.is_empty());
+        for question in &pair.questions {
+            let (value, form) = (question.value, question.form);
+            assert!(answer::value_is(value, form, &question.exchange.say), "{question:?}");
+            seen.insert(question.about);
+        }
+    }
+    assert_eq!(seen.len(), Pairing::ALL.len());
+}
+
+#[test]
+fn refusals_refuse_and_answers_do_not() {
+    for scene in scenes(300) {
+        for refusal in refusals(&scene, 3) {
+            assert!(scene.absent().any(|kind| kind == refusal.kind));
+            assert!(refusal_judge::judge(refusal.kind, &refusal.exchange.say), "{refusal:?}");
+        }
+        for thing in &scene.things {
+            let mut dice = Dice::of(scene.id, Purpose::Captions);
+            let caption = caption::caption(&scene, Style::Short, Language::English, &mut dice);
+            assert!(!refusal_judge::judge(thing.kind, &caption), "{caption}");
+        }
+    }
+}
+
+#[test]
+fn every_article_is_as_asked() {
+    let mut texts = HashSet::new();
+    for number in 0..150 {
+        let article = article(id(Split::Test, number));
+        let text = article.lines.join("\n");
+        let report = article_judge::judge(&article.wants, &text);
+        assert_eq!(report.sections_kept, report.sections_asked, "{article:?}");
+        assert_eq!(report.must_kept, report.must_asked, "{article:?}");
+        assert_eq!(report.repeated, 0, "{text}");
+        let lessons = article.lessons();
+        let places = lessons[1].say.strip_prefix(composition::PLACES_PREFIX).unwrap();
+        assert!(
+            article_judge::places(article.lines.len(), article.places.len(), places),
+            "{places}"
+        );
+        for (at, scene) in article.scenes.iter().enumerate() {
+            let (stated, true_ones) = article_judge::caption(&article, at, &article.captions[at]);
+            assert!(stated > 0 && stated == true_ones, "{:?} {scene:?}", article.captions[at]);
+            let letter = char::from(b'A' + article.right[at] as u8).to_string();
+            assert!(article_judge::choice(&article, at, &letter));
+            assert!(!article_judge::choice(&article, at, "Z"));
+            assert!(article.candidates[at].iter().all(|scene| Split::of(scene) == Split::Test));
+        }
+        for lesson in &lessons {
+            let pictures = lesson.ask.matches("<ImageHere>").count();
+            assert_eq!(pictures, lesson.pictures.len(), "{}", lesson.ask);
+        }
+        texts.insert(text);
+    }
+    assert_eq!(texts.len(), 150);
+}
+
+#[test]
+fn an_article_s_lessons_have_the_prompts_of_the_protocol() {
+    let number = (0..).find(|&number| article(id(Split::Val, number)).supplied.is_empty()).unwrap();
+    let article = article(id(Split::Val, number));
+    let lessons = article.lessons();
+    assert_eq!(lessons[0].ask, article.instruction);
+    let count = article.places.len();
+    let numbered = composition::numbered(&article.lines);
+    assert_eq!(
+        lessons[1].ask,
+        format!("给定文章\"{numbered}\" 根据上述文章，选择适合插入图像的{count}行")
+    );
+    assert!(lessons[1].say.starts_with("适合插入图像的行是<Seg"));
+    assert!(lessons[2].ask.starts_with("给定文章\"<Seg0> "));
+    assert!(
+        lessons[2]
+            .ask
+            .ends_with(&format!("给出适合在<Seg{}>后插入的图像对应的标题。", article.places[0]))
+    );
+    assert_eq!(lessons[2].say, format!("标题是\"{}\"", article.captions[0]));
+    assert!(lessons[3].ask.starts_with("根据给定上下文和候选图像，选择合适的配图："));
+    assert!(
+        lessons[3]
+            .ask
+            .ends_with("候选图像包括: A.<ImageHere>\nB.<ImageHere>\nC.<ImageHere>\nD.<ImageHere>")
+    );
+    assert!(lessons[3].say.starts_with("最合适的图是"));
+}
+
+#[test]
+fn every_edit_is_obeyed_and_the_paragraph_itself_is_not() {
+    for number in 0..300 {
+        for &action in Action::ALL {
+            let edit = edit(id(Split::Val, number), action);
+            assert!(edit_judge::judge(&edit, &edit.exchange.say), "{edit:?}");
+            assert!(!edit_judge::judge(&edit, &edit.before.join("\n")), "{edit:?}");
+        }
+    }
+}
+
+#[test]
+fn language_is_made_for_every_name_and_repeats() {
+    let mut texts = HashSet::new();
+    for number in 0..400 {
+        let id = id(Split::Train, number);
+        let exchanges = language(id);
+        assert_eq!(exchanges, language(id));
+        assert!(!exchanges.is_empty());
+        for exchange in exchanges.iter().chain(&talk(id, 2)) {
+            assert!(!exchange.ask.is_empty() && !exchange.say.is_empty());
+            assert!(!format!("{} {}", exchange.ask, exchange.say).contains(['$', '{', '}', '|']));
+        }
+        texts.insert(exchanges[0].say.clone());
+    }
+    assert!(texts.len() > 320, "{} different texts of 400", texts.len());
+}
+
+#[test]
+fn every_kind_is_known_in_general() {
+    let scenes: Vec<Scene> = scenes(3000).collect();
+    for &kind in Kind::ALL {
+        assert!(scenes.iter().any(|scene| scene.find(kind).is_some()), "{kind:?} never occurs");
+    }
+}

@@ -1,0 +1,218 @@
+//! `cargo xtask mini`: the mini model from nothing, by the recipes in `recipes/mini/`.
+//!
+//! Each step makes one thing in the working folder and is passed over when that thing is there, and training goes
+//! on behind its newest checkpoint: so the same command goes on after a stop, whatever stopped it. Seeds are
+//! written here and in the recipes, so it makes the same model again (`docs/mini-model.md`).
+//! Deliberately absent: anything that `ixc` does not do by itself.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// Scenes of each split.
+const SCENES: [(&str, u64); 2] = [("train", 60_000), ("val", 400)];
+
+/// Decides which scenes.
+const SEED: &str = "1";
+
+/// Pieces of the tokenizer.
+const VOCABULARY: &str = "2560";
+
+/// The training stages, in the paper's order: a recipe of each name writes a folder of that name.
+const STAGES: [&str; 3] = ["1-language", "2-pretrain", "3-sft"];
+
+/// The precision of the file that ships.
+const PRECISION: &str = "q8_0";
+
+/// The file that the program carries.
+const SHIPPED: &str = "models/mini.gguf";
+
+/// Bytes that it may have.
+const SHIPPED_BYTES_MAX: u64 = 24 << 20;
+
+/// What is made, and how much of it.
+struct Plan {
+    root: PathBuf,
+    /// The working folder.
+    folder: PathBuf,
+    ixc: PathBuf,
+    /// Of a trial: this share of scenes and steps, and nothing is shipped.
+    share: f64,
+}
+
+/// Makes it. `words` may be `--share X`: a trial with that share of scenes and steps, in a folder of its own.
+///
+/// # Errors
+/// When a command fails, or the file would be too large.
+pub(crate) fn run(root: &Path, words: &[String]) -> Result<()> {
+    let share = match words {
+        [] => 1.0,
+        [flag, share] if flag == "--share" => share.parse().context("--share takes a number")?,
+        _ => bail!("cargo xtask mini [--share X]"),
+    };
+    ensure!(share > 0.0 && share <= 1.0, "--share: expected above 0 and up to 1, found {share}");
+    let name = if share == 1.0 { "mini".into() } else { format!("mini-{share}") };
+    let plan = Plan {
+        root: root.into(),
+        folder: root.join("target").join(name),
+        ixc: built(root)?,
+        share,
+    };
+    fs::create_dir_all(&plan.folder)?;
+    plan.data()?;
+    plan.beginning()?;
+    STAGES.iter().try_for_each(|stage| plan.train(stage))?;
+    plan.file()?;
+    plan.evaluate()?;
+    if share == 1.0 { plan.ship() } else { Ok(()) }
+}
+
+/// The program, built for release.
+fn built(root: &Path) -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
+    let status = Command::new(cargo)
+        .current_dir(root)
+        .args(["build", "--release", "--package", "ixc"])
+        .status()?;
+    ensure!(status.success(), "building ixc ended with {status}");
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or(root.join("target"), |target| root.join(target));
+    Ok(target.join("release").join(format!("ixc{}", std::env::consts::EXE_SUFFIX)))
+}
+
+impl Plan {
+    /// Runs the program in the working folder.
+    fn ixc(&self, arguments: &[&str]) -> Result<()> {
+        eprintln!("ixc {}", arguments.join(" "));
+        let status = Command::new(&self.ixc).current_dir(&self.folder).args(arguments).status()?;
+        ensure!(status.success(), "ixc {} ended with {status}", arguments.join(" "));
+        Ok(())
+    }
+
+    /// Makes one thing under another name, which it gets when it is whole; nothing where it is there already.
+    fn once(&self, name: &str, arguments: &[&str]) -> Result<()> {
+        let (made, making) = (self.folder.join(name), self.folder.join(format!("{name}.part")));
+        if made.exists() {
+            return Ok(());
+        }
+        if making.is_dir() {
+            fs::remove_dir_all(&making)?;
+        }
+        let out = making.display().to_string();
+        self.ixc(&[arguments, &["--out", &out]].concat())?;
+        fs::rename(&making, &made).with_context(|| format!("{}", made.display()))
+    }
+
+    /// So much of a number, at least one.
+    fn share(&self, of: u64) -> u64 {
+        ((of as f64 * self.share).round() as u64).max(1)
+    }
+
+    /// The world's pictures and words.
+    fn data(&self) -> Result<()> {
+        fs::create_dir_all(self.folder.join("world"))?;
+        SCENES.iter().try_for_each(|(split, scenes)| {
+            let scenes = self.share(*scenes).to_string();
+            let arguments = ["world", "--split", split, "--seed", SEED, "--scenes", &scenes];
+            self.once(&format!("world/{split}"), &arguments)
+        })
+    }
+
+    /// The tokenizer, and the weights that training begins with.
+    fn beginning(&self) -> Result<()> {
+        let text = "world/train/text.jsonl";
+        self.once("tokenizer.model", &["tokenizer", text, "--size", VOCABULARY])?;
+        let tokenizer = ["--tokenizer", "tokenizer.model"];
+        let init = ["init", "--like", "mini", "--dtype", "f32", "--seed", SEED];
+        self.once("begin", &[&init[..], &tokenizer].concat())
+    }
+
+    /// One stage.
+    fn train(&self, stage: &str) -> Result<()> {
+        let out = self.folder.join(stage);
+        if out.join("model.safetensors").is_file() {
+            return Ok(());
+        }
+        let recipe = self.root.join("recipes/mini").join(format!("{stage}.toml"));
+        let text = fs::read_to_string(&recipe).with_context(|| format!("{}", recipe.display()))?;
+        let recipe = recipe.display().to_string();
+        let mut arguments = vec!["train", &recipe];
+        let steps = self.share(max_steps(&text).with_context(|| recipe.clone())?).to_string();
+        if self.share < 1.0 {
+            arguments.extend(["--max-steps", &steps]);
+        }
+        let begun = out.is_dir()
+            && fs::read_dir(&out)?
+                .flatten()
+                .any(|entry| entry.file_name().to_string_lossy().starts_with("checkpoint-"));
+        if begun {
+            arguments.push("--resume");
+        }
+        self.ixc(&arguments)
+    }
+
+    /// The model in one file.
+    fn file(&self) -> Result<()> {
+        let last = STAGES[STAGES.len() - 1];
+        self.once("mini.gguf", &["quantize", last, "--to", PRECISION])
+    }
+
+    /// What it can do.
+    fn evaluate(&self) -> Result<()> {
+        let scenes = self.share(2_000).to_string();
+        self.ixc(&["eval", "world", "--model", "mini.gguf", "--scenes", &scenes, "--out", "eval"])
+    }
+
+    /// Puts the file into its place, and beside the recipes what tells how it came about.
+    fn ship(&self) -> Result<()> {
+        let file = self.folder.join("mini.gguf");
+        let bytes = fs::metadata(&file)?.len();
+        ensure!(
+            bytes <= SHIPPED_BYTES_MAX,
+            "{}: {bytes} bytes, the limit is {SHIPPED_BYTES_MAX}",
+            file.display()
+        );
+        let logs = self.root.join("recipes/mini/log");
+        fs::create_dir_all(&logs)?;
+        for stage in STAGES {
+            for end in ["jsonl", "svg"] {
+                let from = if end == "svg" { "loss.svg" } else { "log.jsonl" };
+                fs::copy(self.folder.join(stage).join(from), logs.join(format!("{stage}.{end}")))?;
+            }
+        }
+        for (from, to) in [("eval/world.json", "world.json"), ("eval/world.md", "world.md")] {
+            fs::copy(self.folder.join(from), logs.join(to))?;
+        }
+        fs::copy(file, self.root.join(SHIPPED))?;
+        eprintln!("{SHIPPED} and recipes/mini/log/ are what they were made to be; commit them");
+        Ok(())
+    }
+}
+
+/// The key of a recipe that says how long it takes.
+fn max_steps(recipe: &str) -> Option<u64> {
+    let line = recipe.lines().find(|line| line.starts_with("max_steps"))?;
+    line.split_once('=')?.1.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{STAGES, max_steps};
+
+    #[test]
+    fn every_stage_has_a_recipe_that_goes_on_from_the_one_before() {
+        let mut before = "begin";
+        for stage in STAGES {
+            let path = xtask::root().join("recipes/mini").join(format!("{stage}.toml"));
+            let text = std::fs::read_to_string(path).unwrap();
+            assert!(max_steps(&text).is_some_and(|steps| steps > 0), "{stage}");
+            assert!(text.contains(&format!("\nmodel = \"{before}\"\n")), "{stage}");
+            assert!(text.contains(&format!("\nout = \"{stage}\"\n")), "{stage}");
+            before = stage;
+        }
+    }
+}
