@@ -8,7 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 use crate::{
     commands::{
         bench, completions, init, inspect, list, man, merge, perplexity, pull, quantize, rm, run,
-        trace, train,
+        trace, train, world,
     },
     environment, exit,
     exit::Failure,
@@ -51,6 +51,7 @@ pub(crate) enum Command {
     Merge(merge::MergeArgs),
     Quantize(quantize::QuantizeArgs),
     Perplexity(perplexity::PerplexityArgs),
+    World(world::WorldArgs),
     Bench(bench::BenchArgs),
     Init(init::InitArgs),
     Completions(completions::CompletionsArgs),
@@ -71,6 +72,7 @@ impl Command {
             Self::Merge(args) => merge::run(args),
             Self::Quantize(args) => quantize::run(args),
             Self::Perplexity(args) => perplexity::run(args),
+            Self::World(args) => world::run(args),
             Self::Bench(args) => bench::run(args),
             Self::Init(args) => init::run(args),
             Self::Completions(args) => completions::run(args),

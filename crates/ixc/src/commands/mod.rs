@@ -14,3 +14,4 @@ pub(crate) mod rm;
 pub(crate) mod run;
 pub(crate) mod trace;
 pub(crate) mod train;
+pub(crate) mod world;

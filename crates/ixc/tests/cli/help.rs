@@ -5,7 +5,7 @@ use std::fs;
 use crate::support::{fresh, ixc, text};
 
 /// Every command but clap's own `help`.
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "run",
     "pull",
     "list",
@@ -16,6 +16,7 @@ const COMMANDS: [&str; 14] = [
     "merge",
     "quantize",
     "perplexity",
+    "world",
     "bench",
     "init",
     "completions",

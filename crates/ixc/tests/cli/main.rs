@@ -19,3 +19,4 @@ mod session;
 mod support;
 mod trace;
 mod train;
+mod world;
