@@ -106,20 +106,25 @@ impl Plan {
         ((of as f64 * self.share).round() as u64).max(1)
     }
 
-    /// The world's pictures and words.
+    /// The world's pictures and words; `ixc world` itself goes on where it stopped, and writes the list last.
     fn data(&self) -> Result<()> {
-        fs::create_dir_all(self.folder.join("world"))?;
         SCENES.iter().try_for_each(|(split, scenes)| {
-            let scenes = self.share(*scenes).to_string();
-            let arguments = ["world", "--split", split, "--seed", SEED, "--scenes", &scenes];
-            self.once(&format!("world/{split}"), &arguments)
+            let (out, count) = (format!("world/{split}"), self.share(*scenes).to_string());
+            if self.folder.join(&out).join("data.txt").is_file() {
+                return Ok(());
+            }
+            self.ixc(&["world", "--split", split, "--seed", SEED, "--count", &count, "--out", &out])
         })
     }
 
     /// The tokenizer, and the weights that training begins with.
     fn beginning(&self) -> Result<()> {
-        let text = "world/train/text.jsonl";
-        self.once("tokenizer.model", &["tokenizer", text, "--size", VOCABULARY])?;
+        let words = ["captions", "questions", "two", "articles", "edits", "language", "talk"];
+        let files = words.map(|name| format!("world/train/{name}.jsonl"));
+        let files = files.iter().map(String::as_str);
+        let arguments: Vec<&str> =
+            ["tokenizer"].into_iter().chain(files).chain(["--size", VOCABULARY]).collect();
+        self.once("tokenizer.model", &arguments)?;
         let tokenizer = ["--tokenizer", "tokenizer.model"];
         let init = ["init", "--like", "mini", "--dtype", "f32", "--seed", SEED];
         self.once("begin", &[&init[..], &tokenizer].concat())

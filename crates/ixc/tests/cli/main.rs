@@ -20,3 +20,4 @@ mod support;
 mod tokenizer;
 mod trace;
 mod train;
+mod world;
