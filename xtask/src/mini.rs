@@ -62,7 +62,12 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<()> {
     };
     ensure!(share > 0.0 && share <= 1.0, "--share: expected above 0 and up to 1, found {share}");
     let name = if share == 1.0 { "mini".into() } else { format!("mini-{share}") };
-    let plan = Plan { root: root.into(), folder: root.join("target").join(name), ixc: built(root)?, share };
+    let plan = Plan {
+        root: root.into(),
+        folder: root.join("target").join(name),
+        ixc: built(root)?,
+        share,
+    };
     fs::create_dir_all(&plan.folder)?;
     plan.data()?;
     plan.beginning()?;
@@ -86,7 +91,8 @@ fn built(root: &Path) -> Result<PathBuf> {
         .args(["build", "--release", "--package", "ixc"])
         .status()?;
     ensure!(status.success(), "building ixc ended with {status}");
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), |target| root.join(target));
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or(root.join("target"), |target| root.join(target));
     Ok(target.join("release").join(format!("ixc{}", std::env::consts::EXE_SUFFIX)))
 }
 
@@ -159,9 +165,9 @@ impl Plan {
             arguments.extend(["--max-steps", &steps]);
         }
         let begun = out.is_dir()
-            && fs::read_dir(&out)?.flatten().any(|entry| {
-                entry.file_name().to_string_lossy().starts_with("checkpoint-")
-            });
+            && fs::read_dir(&out)?
+                .flatten()
+                .any(|entry| entry.file_name().to_string_lossy().starts_with("checkpoint-"));
         if begun {
             arguments.push("--resume");
         }
@@ -184,7 +190,11 @@ impl Plan {
     fn ship(&self) -> Result<()> {
         let file = self.folder.join("mini.gguf");
         let bytes = fs::metadata(&file)?.len();
-        ensure!(bytes <= SHIPPED_BYTES_MAX, "{}: {bytes} bytes, the limit is {SHIPPED_BYTES_MAX}", file.display());
+        ensure!(
+            bytes <= SHIPPED_BYTES_MAX,
+            "{}: {bytes} bytes, the limit is {SHIPPED_BYTES_MAX}",
+            file.display()
+        );
         let logs = self.root.join("recipes/mini/log");
         fs::create_dir_all(&logs)?;
         for stage in STAGES {

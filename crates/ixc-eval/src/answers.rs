@@ -39,7 +39,8 @@ impl Answers {
     /// # Errors
     /// When the disk refuses, or the answers belong to another examination.
     pub fn open(path: &Path, examination: &str) -> Result<Self, Error> {
-        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+        let open =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
         let mut file = open.map_err(Error::file("open", path))?;
         let Found { head, given, whole, torn } = read(&file).map_err(Error::file("read", path))?;
         // Nothing but an own beginning is cut away.

@@ -31,7 +31,11 @@ pub struct Question {
 ///
 /// # Errors
 /// When the engine refuses the question, or `stop` said so.
-pub fn hold(engine: &Engine, question: &Question, stop: &dyn Fn() -> bool) -> Result<Answer, Error> {
+pub fn hold(
+    engine: &Engine,
+    question: &Question,
+    stop: &dyn Fn() -> bool,
+) -> Result<Answer, Error> {
     let mut conversation = Conversation::with_instruction(&engine.instruction());
     conversation.turns.push(Turn { role: Role::User, parts: question.parts.clone() });
     let request = Request {

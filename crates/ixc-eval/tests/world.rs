@@ -16,12 +16,14 @@ const OPTIONS: Options = Options { seed: 1, scenes: 3, words_max: 3 };
 /// A mini model with random weights.
 fn engine(folder: &Path) -> Engine {
     let tokenizer = folder.join("t.model");
-    fs::write(&tokenizer, train(["Is there a red house? Yes, there is. 红色"], 300).unwrap()).unwrap();
+    fs::write(&tokenizer, train(["Is there a red house? Yes, there is. 红色"], 300).unwrap())
+        .unwrap();
     let config = Like::Mini { vocabulary: 300 }.config();
     let weights = folder.join("weights");
     let mut on = |_, _| ControlFlow::Continue(());
     let kind = StoredType::Bf16;
-    init::write_for(Purpose::Measure, &config, kind, 1, Some(&tokenizer), &weights, &mut on).unwrap();
+    init::write_for(Purpose::Measure, &config, kind, 1, Some(&tokenizer), &weights, &mut on)
+        .unwrap();
     let options = LoadOptions { prefix_bytes: 0, ..LoadOptions::default() };
     Engine::load(&weights, &options).unwrap()
 }

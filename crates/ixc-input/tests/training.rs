@@ -92,10 +92,8 @@ fn learning_equals_the_slow_way() {
     assert_eq!(found, expected);
     for word in TEXTS.iter().flat_map(|text| words(text)) {
         let ids = tokenizer.encode(&word, Markers::Literal);
-        let pieces: Vec<String> = ids
-            .iter()
-            .map(|&id| tokenizer.piece(id).unwrap().replace('\u{2581}', " "))
-            .collect();
+        let pieces: Vec<String> =
+            ids.iter().map(|&id| tokenizer.piece(id).unwrap().replace('\u{2581}', " ")).collect();
         assert_eq!(pieces, cut(&word, &expected), "{word:?}");
     }
 }
@@ -117,7 +115,8 @@ fn special_pieces_have_the_familys_places() {
 #[test]
 fn any_text_comes_back() {
     let tokenizer = learned();
-    for text in TEXTS.iter().copied().chain(["Grüße, 世界! \t🙂  two  blanks", "\0", "", "  "]) {
+    for text in TEXTS.iter().copied().chain(["Grüße, 世界! \t🙂  two  blanks", "\0", "", "  "])
+    {
         let ids = tokenizer.encode(text, Markers::Literal);
         let back = tokenizer.decode_spaced(&ids, false, Spacing::Exact).unwrap();
         assert_eq!(back, text);

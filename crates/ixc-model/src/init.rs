@@ -15,7 +15,9 @@ use serde_json::json;
 
 use crate::{
     Error, Family, ModelConfig,
-    config::{COMPOSITION_SIDE, Chat, LanguageConfig, PATCH, PLoraConfig, VisionConfig, published_scale},
+    config::{
+        COMPOSITION_SIDE, Chat, LanguageConfig, PATCH, PLoraConfig, VisionConfig, published_scale,
+    },
     read::{BOS_EVERY, BOS_ONCE},
     tensors::{self, ExpectedTensor, LINEARS, Part},
 };

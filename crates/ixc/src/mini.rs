@@ -74,9 +74,8 @@ mod tests {
         let path = file(folder.path());
         let carried = Place::Mini(Vec::leak(fs::read(&path).unwrap()));
         let itself = Place::Path(path);
-        let config = |place: &Place| {
-            ModelConfig::read(place.folder(), &place.open().unwrap()).unwrap()
-        };
+        let config =
+            |place: &Place| ModelConfig::read(place.folder(), &place.open().unwrap()).unwrap();
         assert_eq!(config(&carried), config(&itself));
         let answer = |place: &Place| {
             let engine = open(place, &LoadOptions::default()).unwrap();

@@ -193,8 +193,11 @@ fn about_article(id: SceneId) -> Vec<Item> {
     ];
     let texts = composition::pieces(&made.lines, &made.places);
     for at in 0..made.places.len() {
-        let past: Vec<(usize, &str)> =
-            made.places[..at].iter().copied().zip(made.captions.iter().map(String::as_str)).collect();
+        let past: Vec<(usize, &str)> = made.places[..at]
+            .iter()
+            .copied()
+            .zip(made.captions.iter().map(String::as_str))
+            .collect();
         if supplied == 0 {
             items.push(step(
                 &format!("place/{at}/caption"),
@@ -240,10 +243,14 @@ mod tests {
             // Short captions leave facts out, and may.
             let least = if figure.name.ends_with("main facts stated") { 0.5 } else { 1.0 };
             assert!(figure.share.share >= least, "{figure:?}");
-            assert!(figure.chance.is_none_or(|chance| (0.01..=0.5).contains(&chance)), "{figure:?}");
+            assert!(
+                figure.chance.is_none_or(|chance| (0.01..=0.5).contains(&chance)),
+                "{figure:?}"
+            );
         }
         for figure in silent.report(options, String::new()).figures {
-            let nothing = figure.share.share == 0.0 || figure.name.ends_with("no sentence repeated");
+            let nothing =
+                figure.share.share == 0.0 || figure.name.ends_with("no sentence repeated");
             assert!(nothing, "{figure:?}");
         }
     }

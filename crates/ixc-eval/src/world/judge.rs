@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use ixc_world::{
-    places::Place,
     judge,
+    places::Place,
     scene::{Colour, Hour, Season, Weather, Word},
     text::{question::Value, two::Aspect},
 };
@@ -37,7 +37,8 @@ impl Tallies {
         match &item.judge {
             Judge::Value { about, value, form, blind } => {
                 let right = judge::answer::value_is(*value, *form, said);
-                let all = if about.starts_with(report::TWO) { report::TWO_ALL } else { report::ALL };
+                let all =
+                    if about.starts_with(report::TWO) { report::TWO_ALL } else { report::ALL };
                 for name in [about.as_str(), all] {
                     let counted = self.of(name);
                     if *blind {
@@ -48,10 +49,16 @@ impl Tallies {
                     }
                 }
             }
-            Judge::Refusal(kind) => self.of(report::REFUSALS).seen.add(judge::refusal::judge(*kind, said)),
+            Judge::Refusal(kind) => {
+                self.of(report::REFUSALS).seen.add(judge::refusal::judge(*kind, said))
+            }
             Judge::Caption(scene) => {
                 let facts = judge::facts::judge(said, scene);
-                self.facts(report::CAPTION_TRUE, facts.iter().filter(|fact| fact.1).count(), facts.len());
+                self.facts(
+                    report::CAPTION_TRUE,
+                    facts.iter().filter(|fact| fact.1).count(),
+                    facts.len(),
+                );
                 let (stated, main) = judge::facts::coverage(said, scene);
                 self.facts(report::CAPTION_MAIN, stated, main);
             }
@@ -114,4 +121,3 @@ fn values(value: Value) -> usize {
         Value::Aspect(_) => Aspect::ALL.len(),
     }
 }
-

@@ -111,8 +111,18 @@ fn figure(name: &str, counted: &Counted) -> Option<Figure> {
 /// Where a figure stands: single types of questions first, each group's sum behind it.
 fn place(name: &str) -> (usize, bool) {
     let groups = [
-        ALL, TWO, REFUSALS, CAPTION_TRUE, CAPTION_MAIN, SECTIONS, MUST, REPEATS, PLACES,
-        PLACE_CAPTIONS, CHOICES, EDITS,
+        ALL,
+        TWO,
+        REFUSALS,
+        CAPTION_TRUE,
+        CAPTION_MAIN,
+        SECTIONS,
+        MUST,
+        REPEATS,
+        PLACES,
+        PLACE_CAPTIONS,
+        CHOICES,
+        EDITS,
     ];
     let sum = [ALL, TWO_ALL, EDITS].contains(&name);
     let group = groups.iter().position(|group| name.starts_with(group));

@@ -6,9 +6,7 @@
 //! training into the pieces that training left it in; the same texts give the same bytes, whatever their order.
 //! Deliberately absent: unigram models, normalisation, reading files.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{BLANK, Kind, model_file};
 use crate::{Error, limits::MAX_PIECES, special};

@@ -81,7 +81,9 @@ pub(crate) fn run(args: EvalArgs) -> Result<(), Failure> {
 }
 
 fn run_world(args: &WorldArgs) -> Result<(), Failure> {
-    for (flag, found) in [("--scenes", args.scenes), ("--max-new-tokens", args.max_new_tokens as u64)] {
+    for (flag, found) in
+        [("--scenes", args.scenes), ("--max-new-tokens", args.max_new_tokens as u64)]
+    {
         if found == 0 {
             return Err(Failure::mistake(format!("{flag}: expected at least 1, found 0")));
         }
@@ -89,8 +91,7 @@ fn run_world(args: &WorldArgs) -> Result<(), Failure> {
     let kept = args.out.is_some();
     let own = tempfile::tempdir().map_err(|error| Failure::mistake(error.to_string()))?;
     let out = args.out.as_deref().unwrap_or(own.path());
-    let failed =
-        |error: std::io::Error| Failure::mistake(format!("{}: {error}", out.display()));
+    let failed = |error: std::io::Error| Failure::mistake(format!("{}: {error}", out.display()));
     fs::create_dir_all(out).map_err(failed)?;
     let loaded = args.model.load(Talks::One)?;
     interrupt::watch();
@@ -158,16 +159,25 @@ const COLUMNS: [(&str, Align); 7] = [
 
 fn shown(report: &Report) -> String {
     let scenes = counted(report.scenes as usize, "scene");
-    format!("{}\n{scenes} of the test split, seed {}\n", table(&COLUMNS, &cells(report)), report.seed)
+    format!(
+        "{}\n{scenes} of the test split, seed {}\n",
+        table(&COLUMNS, &cells(report)),
+        report.seed
+    )
 }
 
 fn markdown(report: &Report) -> String {
     let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
     let mut text = line(COLUMNS.iter().map(|(name, _)| (*name).into()).collect());
-    text += &line(COLUMNS.iter().map(|(_, align)| match align {
-        Align::Left => "---".into(),
-        Align::Right => "---:".into(),
-    }).collect());
+    text += &line(
+        COLUMNS
+            .iter()
+            .map(|(_, align)| match align {
+                Align::Left => "---".into(),
+                Align::Right => "---:".into(),
+            })
+            .collect(),
+    );
     text.extend(cells(report).into_iter().map(line));
     text
 }

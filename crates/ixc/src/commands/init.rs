@@ -153,7 +153,9 @@ fn from_parts(args: &InitArgs, tower: &Path, language: &Path) -> Result<(), Fail
 fn vocabulary(args: &InitArgs) -> Result<usize, Failure> {
     let Some(path) = &args.tokenizer else {
         return Err(Failure::mistake("--like mini: expected --tokenizer FILE, found none")
-            .with_hint("ixc tokenizer FILE… --size 2560 --out tokenizer.model makes one of texts"));
+            .with_hint(
+                "ixc tokenizer FILE… --size 2560 --out tokenizer.model makes one of texts",
+            ));
     };
     Ok(Tokenizer::from_file(path).map_err(Failure::mistake)?.vocab_size())
 }

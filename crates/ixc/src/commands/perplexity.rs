@@ -136,8 +136,7 @@ fn context(args: &PerplexityArgs) -> Result<Option<usize>, Failure> {
         return Ok(args.model.context);
     }
     let place = args.model.place()?;
-    let config =
-        place.open().and_then(|checkpoint| ModelConfig::read(place.folder(), &checkpoint));
+    let config = place.open().and_then(|checkpoint| ModelConfig::read(place.folder(), &checkpoint));
     // What cannot be opened is refused by the loader, with the reason.
     let limit = config.map_or(CONTEXT, |config| config.language.positions_max);
     Ok(Some(CONTEXT.min(limit)))

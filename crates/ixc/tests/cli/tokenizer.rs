@@ -14,11 +14,14 @@ fn a_mini_model_begins_with_a_tokenizer_of_its_own() {
     fs::write(path("talk.jsonl"), TALK).unwrap();
     fs::write(path("more.txt"), "红色的房子。The red house has a red roof.").unwrap();
     let (talk, more, model) = (path("talk.jsonl"), path("more.txt"), path("t.model"));
-    let learn = |size| {
-        ixc(&["tokenizer", text(&talk), text(&more), "--size", size, "--out", text(&model)])
-    };
+    let learn =
+        |size| ixc(&["tokenizer", text(&talk), text(&more), "--size", size, "--out", text(&model)]);
     let ran = learn("310");
-    assert!(ran.stderr.contains("in 3 texts") && ran.stderr.contains("310 pieces"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("in 3 texts") && ran.stderr.contains("310 pieces"),
+        "{}",
+        ran.stderr
+    );
     assert_eq!(ran.ok(), format!("{}\n", text(&model)));
     let message = learn("100").fails(1);
     assert!(message.contains("cannot learn a vocabulary of 100 pieces: expected 29"), "{message}");
