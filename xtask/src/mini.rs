@@ -23,7 +23,13 @@ const SEED: &str = "1";
 const VOCABULARY: &str = "2560";
 
 /// The training stages, in the paper's order: a recipe of each name writes a folder of that name.
-const STAGES: [&str; 3] = ["1-language", "2-pretrain", "3-sft"];
+const STAGES: [&str; 4] = ["1-language", "2-tower", "3-pretrain", "4-sft"];
+
+/// What the third stage begins with: the second's tower and the first's language model.
+const PARTS: &str = "parts";
+
+/// Pixels a side of the pictures, and rank of Partial LoRA, of `ixc init --like mini`.
+const SIDE_AND_RANK: [&str; 4] = ["--side", "112", "--rank", "32"];
 
 /// The precision of the file that ships.
 const PRECISION: &str = "q8_0";
@@ -65,7 +71,13 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<()> {
     fs::create_dir_all(&plan.folder)?;
     plan.data()?;
     plan.beginning()?;
-    STAGES.iter().try_for_each(|stage| plan.train(stage))?;
+    for stage in STAGES {
+        if stage == "3-pretrain" {
+            let parts = ["init", "--tower", "2-tower", "--language", "1-language", "--seed", SEED];
+            plan.once(PARTS, &[&parts[..], &SIDE_AND_RANK].concat())?;
+        }
+        plan.train(stage)?;
+    }
     plan.file()?;
     plan.evaluate()?;
     if share == 1.0 { plan.ship() } else { Ok(()) }
@@ -101,6 +113,8 @@ impl Plan {
         }
         if making.is_dir() {
             fs::remove_dir_all(&making)?;
+        } else if making.exists() {
+            fs::remove_file(&making)?;
         }
         let out = making.display().to_string();
         self.ixc(&[arguments, &["--out", &out]].concat())?;
@@ -112,20 +126,25 @@ impl Plan {
         ((of as f64 * self.share).round() as u64).max(1)
     }
 
-    /// The world's pictures and words.
+    /// The world's pictures and words; `ixc world` itself goes on where it stopped, and writes the list last.
     fn data(&self) -> Result<()> {
-        fs::create_dir_all(self.folder.join("world"))?;
         SCENES.iter().try_for_each(|(split, scenes)| {
-            let scenes = self.share(*scenes).to_string();
-            let arguments = ["world", "--split", split, "--seed", SEED, "--scenes", &scenes];
-            self.once(&format!("world/{split}"), &arguments)
+            let (out, count) = (format!("world/{split}"), self.share(*scenes).to_string());
+            if self.folder.join(&out).join("data.txt").is_file() {
+                return Ok(());
+            }
+            self.ixc(&["world", "--split", split, "--seed", SEED, "--count", &count, "--out", &out])
         })
     }
 
     /// The tokenizer, and the weights that training begins with.
     fn beginning(&self) -> Result<()> {
-        let text = "world/train/text.jsonl";
-        self.once("tokenizer.model", &["tokenizer", text, "--size", VOCABULARY])?;
+        let words = ["captions", "questions", "two", "articles", "edits", "language", "talk"];
+        let files = words.map(|name| format!("world/train/{name}.jsonl"));
+        let files = files.iter().map(String::as_str);
+        let arguments: Vec<&str> =
+            ["tokenizer"].into_iter().chain(files).chain(["--size", VOCABULARY]).collect();
+        self.once("tokenizer.model", &arguments)?;
         let tokenizer = ["--tokenizer", "tokenizer.model"];
         let init = ["init", "--like", "mini", "--dtype", "f32", "--seed", SEED];
         self.once("begin", &[&init[..], &tokenizer].concat())
@@ -205,14 +224,13 @@ mod tests {
 
     #[test]
     fn every_stage_has_a_recipe_that_goes_on_from_the_one_before() {
-        let mut before = "begin";
-        for stage in STAGES {
+        let bases = ["begin", "1-language", super::PARTS, "3-pretrain"];
+        for (stage, before) in STAGES.into_iter().zip(bases) {
             let path = xtask::root().join("recipes/mini").join(format!("{stage}.toml"));
             let text = std::fs::read_to_string(path).unwrap();
             assert!(max_steps(&text).is_some_and(|steps| steps > 0), "{stage}");
             assert!(text.contains(&format!("\nmodel = \"{before}\"\n")), "{stage}");
             assert!(text.contains(&format!("\nout = \"{stage}\"\n")), "{stage}");
-            before = stage;
         }
     }
 }

@@ -90,10 +90,10 @@ fn question(item: &Item, words_max: usize) -> Question {
     }
 }
 
-/// As training's pictures are drawn.
+/// As `ixc world` draws them for training.
 fn picture(scene: &Scene) -> Picture {
     draw::picture(scene, SIDE)
 }
 
 /// Pixels a side of a drawing.
-pub const SIDE: u32 = 224;
+pub const SIDE: u32 = 112;

@@ -1,4 +1,5 @@
-//! A fresh XComposer2 from its parts: a Hugging Face CLIP tower and an InternLM2 language model.
+//! A fresh XComposer2 from its parts: a Hugging Face CLIP tower and an InternLM2 language model. Another
+//! XComposer2 serves as either: its tower or its language model is taken, the rest of it is not.
 //!
 //! Both keep their numbers and stored types. The position table is resized to the pictures' size by the rule
 //! by which the loader does it, or kept; projector and Partial LoRA are new: the projector as PyTorch
@@ -38,9 +39,9 @@ const TOKENIZER: &str = "tokenizer.model";
 /// What a model is made of, and how.
 #[derive(Clone, Debug)]
 pub struct Parts {
-    /// The folder of a Hugging Face CLIP model, or of its vision tower alone.
+    /// The folder of a Hugging Face CLIP model, of its vision tower alone, or of an XComposer2.
     pub tower: PathBuf,
-    /// The folder of an InternLM2 language model.
+    /// The folder of an InternLM2 language model, or of an XComposer2.
     pub language: PathBuf,
     /// A tokenizer to put beside the weights; the language model's own if none.
     pub tokenizer: Option<PathBuf>,
@@ -133,6 +134,10 @@ fn wrong(folder: &Path, problem: impl Into<String>) -> Error {
 
 /// The tower's tensors under their published names; a CLIP model's text half keeps its own.
 fn open_tower(folder: &Path) -> Result<Checkpoint, Error> {
+    let tower = Checkpoint::open(folder)?;
+    if tower.names().any(|name| name.starts_with(TOWER)) {
+        return Ok(tower);
+    }
     let path = folder.join("config.json");
     let text = std::fs::read_to_string(&path)
         .map_err(|source| Error::File { path: path.display().to_string(), source })?;
@@ -159,7 +164,6 @@ fn open_tower(folder: &Path) -> Result<Checkpoint, Error> {
             format!("expected heads of width {TOWER_HEAD_WIDTH}, found {width} in {heads} heads"),
         ));
     }
-    let tower = Checkpoint::open(folder)?;
     Ok(tower.renamed(|name| Some(format!("{TOWER}.{}", name.strip_prefix(CLIP)?)))?)
 }
 
@@ -174,15 +178,12 @@ fn configure(
         return Err(wrong(Path::new("rank of Partial LoRA"), problem));
     }
     let mut config = ModelConfig::read(&parts.language, language)?;
-    if config.vision.is_some() || config.plora.is_some() || config.gptq {
-        let found = if config.gptq { "4-bit weights" } else { config.family.name() };
-        return Err(wrong(
-            &parts.language,
-            format!(
-                "expected the full-precision weights of an InternLM2 language model, found {found}"
-            ),
-        ));
+    if config.gptq {
+        let problem = "expected the full-precision weights of an InternLM2 language model, found \
+                       4-bit weights";
+        return Err(wrong(&parts.language, problem));
     }
+    config.text_adapters.clear();
     let vision = Shapes::new(tower).vision(Some(parts.side))?;
     let Some(mut vision) = vision else {
         return Err(wrong(
@@ -220,7 +221,9 @@ fn configure(
 fn planned(config: &ModelConfig, tower: &Checkpoint) -> Vec<ExpectedTensor> {
     let mut all = tensors::expected(config);
     let unused = tower.names().filter(|name| {
-        tensors::is_known_unused(name) && tower.info(name).is_some_and(|info| info.dtype.is_float())
+        name.starts_with(TOWER)
+            && tensors::is_known_unused(name)
+            && tower.info(name).is_some_and(|info| info.dtype.is_float())
     });
     all.extend(unused.map(|name| ExpectedTensor {
         name: name.into(),

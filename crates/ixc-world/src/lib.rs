@@ -2,9 +2,9 @@
 //!
 //! *Imagine*: a split, a seed, a number → [`sample::scene`] → [`scene::Scene`], plain data.
 //! *Draw*: [`draw::picture`]. *Speak*: [`text`], in English and Chinese. *Judge*: [`judge`]. *Write*: [`write`],
-//! training data in the published form. Everything is a function of that truth. Invariant: splits are disjoint by construction, in their
-//! random streams and in the truths that occur ([`split`]). Deliberately absent: tensors, models, the
-//! network, the terminal.
+//! training data in the published form. Everything is a function of that truth.
+//! Invariant: splits are disjoint by construction, in their random streams and in the truths that occur
+//! ([`split`]). Deliberately absent: tensors, models, the network, the terminal.
 
 mod closed;
 pub mod dice;

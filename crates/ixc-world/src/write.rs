@@ -1,6 +1,6 @@
 //! A world becomes a folder of pictures and conversations, in the form in which training files are published.
 //!
-//! Numbers are written a thousand at a time, each thousand under its final name when it is complete; what is there
+//! Numbers are written some hundreds at a time, each part under its final name when it is complete; what is there
 //! is not written again, so the same command goes on where it stopped. The files do not depend on the number of
 //! threads. Deliberately absent: the terminal, and mixing (a list file says how; training mixes).
 
@@ -11,9 +11,9 @@ mod sheet;
 
 use std::{
     fs,
-    ops::ControlFlow,
+    ops::{ControlFlow, Range},
     path::{Path, PathBuf},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicU64, Ordering},
     thread,
 };
 
@@ -67,8 +67,9 @@ pub struct Written {
     pub samples: u64,
 }
 
-/// Called with the numbers done and all numbers; a break stops the writing.
-pub type Progress<'a> = &'a mut dyn FnMut(u64, u64) -> ControlFlow<()>;
+/// Called by every thread with what is done and all there is to do, in samples' numbers; a break stops the
+/// writing within a few pictures.
+pub type Progress<'a> = &'a (dyn Fn(u64, u64) -> ControlFlow<()> + Sync);
 
 /// What a folder holds, so that two worlds do not mix.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,8 +84,8 @@ struct Manifest {
 /// Counts up with every change of what is generated.
 const GENERATION: u32 = 1;
 
-/// Scenes of one part and of one folder of pictures.
-const PART: u64 = 1000;
+/// Scenes of one part: what a stop costs at most.
+const PART: u64 = 500;
 
 /// Scenes of a folder: beyond lie the numbers of companions ([`crate::text::two`]).
 pub const MAX_COUNT: u64 = 100_000_000;
@@ -99,17 +100,15 @@ pub fn write(options: &Options, progress: Progress<'_>) -> Result<Vec<Written>, 
     let parts = options.out.join("parts");
     fs::create_dir_all(&parts).map_err(Error::io("make the folder", &parts))?;
     claim(options)?;
+    let run = Run { options, parts, progress, done: AtomicU64::new(0) };
     for from in (0..options.count).step_by(PART as usize) {
-        let to = (from + PART).min(options.count);
-        part(options, &parts, from..to)?;
-        if progress(to, options.count).is_break() {
-            return Err(Error::Cancelled);
+        for &what in &options.what {
+            run.part(what, from..(from + PART).min(options.count))?;
         }
     }
-    let mut written = Vec::new();
-    for &what in &options.what {
-        written.push(join(options, &parts, what)?);
-    }
+    let written: Result<Vec<Written>, Error> =
+        options.what.iter().map(|&what| run.join(what)).collect();
+    let written = written?;
     list(options, &written)?;
     Ok(written)
 }
@@ -159,68 +158,87 @@ fn claim(options: &Options) -> Result<(), Error> {
     }
 }
 
-/// The name of a part: its first number and one past its last.
-fn part_path(parts: &Path, what: What, numbers: &std::ops::Range<u64>) -> PathBuf {
-    parts.join(format!("{}-{:08}-{:08}.jsonl", what.english(), numbers.start, numbers.end))
+/// One call of [`write`].
+struct Run<'a> {
+    options: &'a Options,
+    /// The folder of the parts.
+    parts: PathBuf,
+    progress: Progress<'a>,
+    /// Samples' numbers that are written.
+    done: AtomicU64,
 }
 
-/// Writes what is missing of some numbers.
-fn part(options: &Options, parts: &Path, numbers: std::ops::Range<u64>) -> Result<(), Error> {
-    for &what in &options.what {
-        let path = part_path(parts, what, &numbers);
+impl Run<'_> {
+    /// The path of a part, which names its first number and one past its last.
+    fn path(&self, what: What, numbers: &Range<u64>) -> PathBuf {
+        let name = format!("{}-{:08}-{:08}.jsonl", what.english(), numbers.start, numbers.end);
+        self.parts.join(name)
+    }
+
+    /// Counts and tells; an error where the caller breaks off.
+    fn advance(&self, by: u64) -> Result<(), Error> {
+        let done = self.done.fetch_add(by, Ordering::Relaxed) + by;
+        let all = self.options.count * self.options.what.len() as u64;
+        if (self.progress)(done, all).is_break() { Err(Error::Cancelled) } else { Ok(()) }
+    }
+
+    /// Writes a part, unless it is there.
+    fn part(&self, what: What, numbers: Range<u64>) -> Result<(), Error> {
+        let path = self.path(what, &numbers);
         if path.is_file() {
-            continue;
+            return self.advance(numbers.end - numbers.start);
         }
-        let folder = options.out.join(lines::folder(numbers.start));
+        let folder = self.options.out.join(lines::folder(numbers.start));
         fs::create_dir_all(&folder).map_err(Error::io("make the folder", &folder))?;
-        let text = all_lines(options, what, numbers.clone())?;
-        let beside = path.with_extension("new");
-        fs::write(&beside, text).map_err(Error::io("write the file", &beside))?;
-        fs::rename(&beside, &path).map_err(Error::io("rename into place the file", &path))?;
+        put(&path, self.lines(what, numbers)?.as_bytes())
     }
-    Ok(())
-}
 
-/// The lines of all numbers in their order, made by threads that take the next number each.
-fn all_lines(
-    options: &Options,
-    what: What,
-    numbers: std::ops::Range<u64>,
-) -> Result<String, Error> {
-    let count = (numbers.end - numbers.start) as usize;
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut made = Vec::new();
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            if at >= count {
-                return Ok(made);
+    /// The lines of all numbers in their order, made by threads that take the next number each.
+    fn lines(&self, what: What, numbers: Range<u64>) -> Result<String, Error> {
+        let next = AtomicU64::new(numbers.start);
+        let work = || {
+            let mut made = Vec::new();
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= numbers.end {
+                    return Ok(made);
+                }
+                made.push((number, lines::of(self.options, what, number)?));
+                self.advance(1)?;
             }
-            made.push((at, lines::of(options, what, numbers.start + at as u64)?));
+        };
+        let made: Result<Vec<Vec<(u64, String)>>, Error> = thread::scope(|scope| {
+            let threads: Vec<_> =
+                (0..self.options.threads.max(1)).map(|_| scope.spawn(work)).collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().expect("drawing does not panic"))
+                .collect()
+        });
+        let mut made: Vec<(u64, String)> = made?.into_iter().flatten().collect();
+        made.sort_unstable_by_key(|(number, _)| *number);
+        Ok(made.into_iter().map(|(_, text)| text).collect())
+    }
+
+    /// Puts a file together from its parts.
+    fn join(&self, what: What) -> Result<Written, Error> {
+        let mut text = Vec::new();
+        for from in (0..self.options.count).step_by(PART as usize) {
+            let part = self.path(what, &(from..(from + PART).min(self.options.count)));
+            text.extend(fs::read(&part).map_err(Error::io("read the part", &part))?);
         }
-    };
-    let made: Result<Vec<Vec<(usize, String)>>, Error> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..options.threads.max(1)).map(|_| scope.spawn(work)).collect();
-        threads.into_iter().map(|thread| thread.join().expect("drawing does not panic")).collect()
-    });
-    let mut made: Vec<(usize, String)> = made?.into_iter().flatten().collect();
-    made.sort_unstable_by_key(|(at, _)| *at);
-    Ok(made.into_iter().map(|(_, text)| text).collect())
+        let path = self.options.out.join(format!("{}.jsonl", what.english()));
+        put(&path, &text)?;
+        let samples = text.iter().filter(|&&byte| byte == b'\n').count() as u64;
+        Ok(Written { path, samples })
+    }
 }
 
-/// Puts a file together from its parts.
-fn join(options: &Options, parts: &Path, what: What) -> Result<Written, Error> {
-    let path = options.out.join(format!("{}.jsonl", what.english()));
-    let mut text = Vec::new();
-    for from in (0..options.count).step_by(PART as usize) {
-        let part = part_path(parts, what, &(from..(from + PART).min(options.count)));
-        text.extend(fs::read(&part).map_err(Error::io("read the part", &part))?);
-    }
-    let samples = text.iter().filter(|&&byte| byte == b'\n').count() as u64;
+/// Writes a file that appears when it is complete.
+fn put(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let beside = path.with_extension("new");
-    fs::write(&beside, text).map_err(Error::io("write the file", &beside))?;
-    fs::rename(&beside, &path).map_err(Error::io("rename into place the file", &path))?;
-    Ok(Written { path, samples })
+    fs::write(&beside, bytes).map_err(Error::io("write the file", &beside))?;
+    fs::rename(&beside, path).map_err(Error::io("rename into place the file", path))
 }
 
 /// A list file over the conversations: all of each, to be changed to taste.

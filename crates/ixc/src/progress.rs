@@ -49,6 +49,16 @@ pub(crate) fn bytes(total: u64) -> ProgressBar {
     bar
 }
 
+/// A bar over things that are counted, with remaining time.
+pub(crate) fn items(message: impl Into<String>) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+    bar.set_style(
+        style("{msg} {bar:24} {human_pos:>9} / {human_len:<9} {eta}").progress_chars("=> "),
+    );
+    bar.set_message(message.into());
+    bar
+}
+
 /// How bars over bytes look.
 pub(crate) fn bytes_style() -> ProgressStyle {
     style("{msg:32!} {bar:24} {decimal_bytes:>10} / {decimal_total_bytes:<10} {decimal_bytes_per_sec:>12} {eta}")

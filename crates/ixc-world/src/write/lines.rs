@@ -27,9 +27,12 @@ const MARKER: &str = ixc_input::conversation::IMAGE_MARKER;
 /// Questions in one conversation about one picture.
 const QUESTIONS: usize = 5;
 
+/// Scenes whose pictures lie in one folder.
+const FOLDER: u64 = 1000;
+
 /// The folder of a number's pictures, below the world's.
 pub(super) fn folder(number: u64) -> PathBuf {
-    PathBuf::from("pictures").join(format!("{:05}", number / super::PART))
+    PathBuf::from("pictures").join(format!("{:05}", number / FOLDER))
 }
 
 /// The lines of a number in one file; draws its pictures.

@@ -44,10 +44,10 @@ pub(crate) struct InitArgs {
     /// Number type of the files [default: bf16]
     #[arg(long, value_name = "TYPE")]
     dtype: Option<DtypeArg>,
-    /// The folder of a Hugging Face CLIP model (ViT-L/14, 336 px), whose tower is taken
+    /// The folder of a Hugging Face CLIP model (ViT-L/14, 336 px), or of an XComposer2, whose tower is taken
     #[arg(long, value_name = "DIR", requires = "language", conflicts_with_all = ["like", "dtype"])]
     tower: Option<PathBuf>,
-    /// The folder of an InternLM2 language model
+    /// The folder of an InternLM2 language model, or of an XComposer2, whose language model is taken
     #[arg(long, value_name = "DIR", requires = "tower")]
     language: Option<PathBuf>,
     /// Edge of the pictures that the model will see, in pixels [default: 490; for composition: 224]

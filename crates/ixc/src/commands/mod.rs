@@ -17,3 +17,4 @@ pub(crate) mod run;
 pub(crate) mod tokenizer;
 pub(crate) mod trace;
 pub(crate) mod train;
+pub(crate) mod world;

@@ -5,7 +5,7 @@ use std::fs;
 use crate::support::{fresh, ixc, text};
 
 /// Every command but clap's own `help`.
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 17] = [
     "run",
     "pull",
     "list",
@@ -17,6 +17,7 @@ const COMMANDS: [&str; 16] = [
     "quantize",
     "perplexity",
     "eval",
+    "world",
     "bench",
     "init",
     "tokenizer",

@@ -7,6 +7,7 @@
 mod bad_input;
 mod bench;
 mod chat;
+mod eval;
 mod help;
 mod hub;
 mod init;
@@ -20,3 +21,4 @@ mod support;
 mod tokenizer;
 mod trace;
 mod train;
+mod world;

@@ -1,0 +1,75 @@
+//! Writing a world: the same bytes for any number of threads, and none drawn twice.
+
+use std::{fs, ops::ControlFlow, path::Path};
+
+use ixc_world::{
+    Error,
+    split::Split,
+    write::{Options, What, write},
+};
+
+fn options(out: &Path, threads: usize) -> Options {
+    Options {
+        out: out.to_owned(),
+        split: Split::Test,
+        seed: 5,
+        count: 8,
+        side: 48,
+        what: What::ALL.to_vec(),
+        threads,
+    }
+}
+
+fn go(_: u64, _: u64) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+#[test]
+fn threads_do_not_show_and_what_is_there_stays() {
+    let (one, three) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let written = write(&options(one.path(), 1), &go).unwrap();
+    assert_eq!(written.len(), What::ALL.len());
+    write(&options(three.path(), 3), &go).unwrap();
+    for file in &written {
+        let other = three.path().join(file.path.file_name().unwrap());
+        assert!(fs::read(&file.path).unwrap() == fs::read(&other).unwrap(), "{:?}", file.path);
+    }
+    let picture = one.path().join("pictures/00000/00000003.png");
+    assert!(
+        fs::read(&picture).unwrap()
+            == fs::read(three.path().join("pictures/00000/00000003.png")).unwrap()
+    );
+    fs::remove_file(&picture).unwrap();
+    write(&options(one.path(), 1), &go).unwrap();
+    assert!(!picture.exists(), "a part that is there is not made again");
+}
+
+#[test]
+fn what_is_broken_off_goes_on_to_the_same_end() {
+    let (whole, broken) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    write(&options(whole.path(), 2), &go).unwrap();
+    let stop = |done: u64, _: u64| if done < 20 { go(0, 0) } else { ControlFlow::Break(()) };
+    let error = write(&options(broken.path(), 2), &stop).unwrap_err();
+    assert!(matches!(error, Error::Cancelled), "{error}");
+    write(&options(broken.path(), 2), &go).unwrap();
+    for what in What::ALL {
+        let name = format!("{}.jsonl", what.english());
+        assert!(
+            fs::read(whole.path().join(&name)).unwrap()
+                == fs::read(broken.path().join(&name)).unwrap()
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_is_said() {
+    let out = tempfile::tempdir().unwrap();
+    let other = Options { side: 4, ..options(out.path(), 1) };
+    assert!(matches!(write(&other, &go).unwrap_err(), Error::Side { found: 4 }));
+    let other = Options { count: 0, ..options(out.path(), 1) };
+    assert!(matches!(write(&other, &go).unwrap_err(), Error::Count { found: 0, .. }));
+    write(&options(out.path(), 1), &go).unwrap();
+    let other = Options { seed: 6, ..options(out.path(), 1) };
+    let error = write(&other, &go).unwrap_err().to_string();
+    assert!(error.contains("seed 5") && error.contains("seed 6"), "{error}");
+}
