@@ -28,6 +28,7 @@ const TURNED_TILES: usize = 16;
 #[derive(Debug)]
 pub(super) struct Packed {
     lane: Lane,
+    rows: usize,
     inputs: usize,
     tiles: usize,
     /// (group, tile, word, row), as bits of integers: a buffer like others, that goes round with them.
@@ -53,6 +54,7 @@ impl Packed {
         let scaled = if lane == Lane::Int8 { groups * tiles * TILE_ROWS } else { 0 };
         Self {
             lane,
+            rows,
             inputs,
             tiles,
             words: floats(groups * tiles * TILE_WORDS),
@@ -135,6 +137,7 @@ impl Packed {
         let inputs = self.lane.group().min(self.inputs - group * self.lane.group());
         let words = inputs.div_ceil(self.lane.word()) * TILE_ROWS;
         self.active[tile].then(|| Left {
+            rows: TILE_ROWS.min(self.rows - tile * TILE_ROWS),
             words: bytemuck::cast_slice(&self.words[place * TILE_WORDS..][..words]),
             scales: &self.scales[place * scaled..][..scaled],
             start: &self.start[place * scaled..][..scaled],

@@ -17,7 +17,7 @@ use super::{
     rows::quantise,
     tile::{GROUP_BYTES, GROUP_WORDS, Lane, PANEL, STRIP, Strip},
 };
-use crate::{Matrix, Weight, cpu::Path, gptq::WORD_INPUTS, matrix::round_to_bf16};
+use crate::{Matrix, Quant, Weight, cpu::Path, gptq::WORD_INPUTS, matrix::round_to_bf16};
 
 /// Outputs that are turned into words together: as many as a vector has words.
 const ROWS: usize = 16;
@@ -105,13 +105,20 @@ impl Panel {
         if let Some(stored) = weight.as_words().filter(|_| lane == Lane::Int8) {
             return four_bits::fill(path, stored, outputs, group, words, scales);
         }
+        #[cfg(target_arch = "x86_64")]
+        if matches!(path, Path::Avx512 | Path::Avx512Bf16)
+            && let (Lane::Int8, Some(stored)) = (lane, weight.as_blocks())
+            && inputs.len() == GROUP_BYTES
+        {
+            return int8_avx512(stored, weight.cols(), outputs, inputs, words, scales);
+        }
         let mut bytes: Bytes = [[0; GROUP_BYTES]; ROWS];
         for (chunk, scales) in scales.chunks_exact_mut(ROWS).enumerate() {
             let first = (outputs.start + chunk * ROWS).min(outputs.end);
             let count = ROWS.min(outputs.end - first);
             let (outputs, inputs) = (first..first + count, inputs.clone());
             match lane {
-                Lane::Int8 => int8(path, weight, outputs, inputs, &mut bytes, scales),
+                Lane::Int8 => int8(weight, outputs, inputs, &mut bytes, scales),
                 Lane::Bf16 => bf16(path, weight, outputs, inputs, &mut bytes),
                 Lane::F32 => Arch::new().dispatch(F32 { weight, outputs, inputs, out: &mut bytes }),
             }
@@ -192,28 +199,43 @@ impl NullaryFnOnce for F32<'_> {
 
 /// Quantised weights as 8-bit integers with 128 added.
 fn int8(
-    path: Path,
     weight: Weight,
     outputs: Range<usize>,
     inputs: Range<usize>,
     out: &mut Bytes,
     scales: &mut [f32],
 ) {
-    let _ = path; // x86 alone has another form
     for ((output, out), scale) in outputs.zip(out).zip(scales) {
-        #[cfg(target_arch = "x86_64")]
-        if matches!(path, Path::Avx512 | Path::Avx512Bf16)
-            && let Some((quant, blocks)) = weight.as_blocks()
-            && inputs.len() == GROUP_BYTES
-        {
-            let row = &blocks[output * quant.row_bytes(weight.cols())..];
-            let blocks = &row[quant.row_bytes(inputs.start)..][..quant.row_bytes(GROUP_BYTES)];
-            // SAFETY: the path is only chosen on processors that have its instructions.
-            *scale = unsafe { avx512::requantise(quant, blocks, out) };
-            continue;
-        }
         let inputs = inputs.clone();
         *scale = Arch::new().dispatch(Requantise { weight, output, inputs, out });
+    }
+}
+
+/// The same for whole groups of blocks, as words already: word w of output i to `words[w · STRIP + i]`.
+#[cfg(target_arch = "x86_64")]
+fn int8_avx512(
+    (quant, blocks): (Quant, &[u8]),
+    cols: usize,
+    outputs: Range<usize>,
+    inputs: Range<usize>,
+    words: &mut [i32],
+    scales: &mut [f32],
+) {
+    let span = quant.row_bytes(inputs.start)..quant.row_bytes(inputs.end);
+    for (chunk, scales) in scales.chunks_exact_mut(ROWS).enumerate() {
+        let first = outputs.start + chunk * ROWS;
+        let count = ROWS.min(outputs.end.saturating_sub(first));
+        scales[count..].fill(0.0);
+        if count == 0 {
+            continue; // a scale of 0 makes 0 of any words
+        }
+        let blocks = std::array::from_fn(|output| {
+            let output = first + output.min(count - 1); // the last one again for those that lack
+            &blocks[output * quant.row_bytes(cols)..][span.clone()]
+        });
+        // SAFETY: the path is only chosen on processors that have its instructions.
+        let found = unsafe { avx512::fill(quant, &blocks, &mut words[chunk * ROWS..]) };
+        scales[..count].copy_from_slice(&found[..count]);
     }
 }
 
@@ -248,9 +270,7 @@ impl NullaryFnOnce for Requantise<'_> {
 fn turn(path: Path, bytes: &Bytes, words: &mut [i32]) {
     #[cfg(target_arch = "x86_64")]
     if matches!(path, Path::Avx512 | Path::Avx512Bf16) {
-        assert!(words.len() >= (GROUP_WORDS - 1) * STRIP + ROWS);
-        // SAFETY: the path is only chosen on processors that have its instructions; `words` is long
-        // enough, as was just checked.
+        // SAFETY: the path is only chosen on processors that have its instructions.
         unsafe { avx512::turn(bytes, words) };
         return;
     }

@@ -13,6 +13,7 @@ use super::{GROUP_WORDS, ROWS, STRIP};
 use crate::{
     cpu::Path,
     gptq::{self, Words},
+    math::larger,
 };
 
 /// 1 as a ratio of scales. Zero points are 1 to 16, so some nibble differs from its own by 8 or more, and no
@@ -79,7 +80,8 @@ fn fill_plain(
         let zero = |group| (stored.zeros(group)[output / 8] >> (4 * (output % 8)) & 15) as i32 + 1;
         scales[lane] = stored.spans(inputs.clone()).fold(0f32, |most, span| {
             let reach = zero(span.group).max(15 - zero(span.group));
-            most.max(number(stored.scales(span.group)[output]).abs() / (127 / reach) as f32)
+            let scale = number(stored.scales(span.group)[output]);
+            larger(most, scale.abs() / (127 / reach) as f32)
         });
         let inverse = if scales[lane] > f32::MIN_POSITIVE { 1.0 / scales[lane] } else { 0.0 };
         for span in stored.spans(inputs.clone()) {

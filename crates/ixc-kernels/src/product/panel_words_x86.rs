@@ -21,6 +21,22 @@ fn ask_ahead(word: *const u32, stride: usize) {
     unsafe { _mm_prefetch(word.wrapping_add(GROUP_BYTES / 8 * stride).cast(), _MM_HINT_T0) };
 }
 
+/// The larger of magnitudes, as integers of the same bits: what is no number is larger than any that is.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn larger_avx512(most: __m512, value: __m512) -> __m512 {
+    let bits = _mm512_max_epi32(_mm512_castps_si512(most), _mm512_castps_si512(value));
+    _mm512_castsi512_ps(bits)
+}
+
+/// As [`larger_avx512`].
+#[inline]
+#[target_feature(enable = "avx2")]
+fn larger_avx2(most: __m256, value: __m256) -> __m256 {
+    let bits = _mm256_max_epi32(_mm256_castps_si256(most), _mm256_castps_si256(value));
+    _mm256_castsi256_ps(bits)
+}
+
 /// Outputs' zero points and scales in a group; 0 for those that are masked out.
 ///
 /// # Safety
@@ -67,7 +83,7 @@ pub(super) unsafe fn fill_avx512(
             let reach = _mm512_max_epi32(zeros, _mm512_sub_epi32(_mm512_set1_epi32(15), zeros));
             let ratio = _mm512_div_ps(_mm512_set1_ps(127.0), _mm512_cvtepi32_ps(reach));
             let ratio = _mm512_roundscale_ps(ratio, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
-            scale = _mm512_max_ps(_mm512_div_ps(_mm512_abs_ps(scales), ratio), scale);
+            scale = larger_avx512(scale, _mm512_div_ps(_mm512_abs_ps(scales), ratio));
         }
     }
     // SAFETY: 16 scales.
@@ -177,7 +193,7 @@ unsafe fn eight_avx2(
         let reach = _mm256_max_epi32(zeros, _mm256_sub_epi32(_mm256_set1_epi32(15), zeros));
         let size = _mm256_andnot_ps(_mm256_set1_ps(-0.0), scales);
         let ratio = _mm256_div_ps(_mm256_set1_ps(127.0), _mm256_cvtepi32_ps(reach));
-        scale = _mm256_max_ps(_mm256_div_ps(size, _mm256_floor_ps(ratio)), scale);
+        scale = larger_avx2(scale, _mm256_div_ps(size, _mm256_floor_ps(ratio)));
     }
     // SAFETY: 8 scales.
     unsafe { _mm256_storeu_ps(scales.as_mut_ptr(), scale) };

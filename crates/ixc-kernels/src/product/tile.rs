@@ -62,6 +62,8 @@ impl Lane {
 /// One group of a tile's rows.
 #[derive(Clone, Copy, Debug)]
 pub struct Left<'a> {
+    /// Rows that are there, at most [`TILE_ROWS`]; what becomes of the sums of others is not said.
+    pub rows: usize,
     /// (word, row): at most [`GROUP_WORDS`] × [`TILE_ROWS`]. 8-bit integers are from −127 to 127.
     pub words: &'a [i32],
     /// The rows' scales; only integers have them.
@@ -93,7 +95,7 @@ pub fn has_f32(path: Path) -> bool {
 pub fn run(path: Path, left: &Left, strip: &Strip, sums: &mut [f32]) {
     let words = strip.words.len() / STRIP;
     assert!(left.words.len() == words * TILE_ROWS && strip.words.len() == words * STRIP);
-    assert!(sums.len() >= (TILE_ROWS - 1) * PANEL + STRIP);
+    assert!(left.rows <= TILE_ROWS && sums.len() >= (TILE_ROWS - 1) * PANEL + STRIP);
     match strip.lane {
         Lane::Int8 => {
             assert!(left.scales.len() == TILE_ROWS && left.start.len() == TILE_ROWS);
@@ -154,7 +156,7 @@ pub fn run(path: Path, left: &Left, strip: &Strip, sums: &mut [f32]) {
 
 /// The tile in plain Rust: what every other form must equal.
 fn int8_plain(left: &Left, strip: &Strip, sums: &mut [f32]) {
-    for row in 0..TILE_ROWS {
+    for row in 0..left.rows {
         let mut totals = [left.start[row]; STRIP];
         for (word, weights) in strip.words.chunks_exact(STRIP).enumerate() {
             let x = left.words[word * TILE_ROWS + row].to_le_bytes().map(|x| i32::from(x as i8));

@@ -11,9 +11,28 @@ use super::{Left, PANEL, STRIP, Strip, TILE_ROWS};
 /// The slices are as long as [`super::run`] checks; the processor has the instructions.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 pub(super) unsafe fn int8_avx512(left: &Left, strip: &Strip, sums: &mut [f32]) {
-    let mut totals = [[_mm512_setzero_si512(); 2]; TILE_ROWS];
-    for (totals, &start) in totals.iter_mut().zip(left.start) {
-        *totals = [_mm512_set1_epi32(start); 2];
+    // SAFETY: the caller's promise.
+    unsafe {
+        match left.rows {
+            ..=4 => int8_rows_avx512::<4>(left, strip, sums),
+            5..=8 => int8_rows_avx512::<8>(left, strip, sums),
+            _ => int8_rows_avx512::<TILE_ROWS>(left, strip, sums),
+        }
+    }
+}
+
+/// The first `R` rows of a tile. Loops over rows have no other bound than `R`: sums would leave their
+/// registers for memory otherwise.
+///
+/// # Safety
+/// As [`int8_avx512`]; a tile has as many rows.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+unsafe fn int8_rows_avx512<const R: usize>(left: &Left, strip: &Strip, sums: &mut [f32]) {
+    let start: &[i32; R] = left.start.first_chunk().expect("a number for each row");
+    let scales: &[f32; R] = left.scales.first_chunk().expect("a scale for each row");
+    let mut totals = [[_mm512_setzero_si512(); 2]; R];
+    for row in 0..R {
+        totals[row] = [_mm512_set1_epi32(start[row]); 2];
     }
     let (x, w) = (left.words.as_ptr(), strip.words.as_ptr());
     for word in 0..strip.words.len() / STRIP {
@@ -30,7 +49,7 @@ pub(super) unsafe fn int8_avx512(left: &Left, strip: &Strip, sums: &mut [f32]) {
         }
     }
     for (row, totals) in totals.iter().enumerate() {
-        let scale = _mm512_set1_ps(left.scales[row]);
+        let scale = _mm512_set1_ps(scales[row]);
         for (half, &total) in totals.iter().enumerate() {
             // SAFETY: sums holds rows of PANEL, the last of at least STRIP; scales holds STRIP.
             unsafe {

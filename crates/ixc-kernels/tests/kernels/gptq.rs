@@ -35,19 +35,23 @@ fn words(count: usize, seed: u64) -> Vec<u32> {
 
 /// As [`layer`], of these numbers.
 fn layer_of(n: usize, groups: &[u32], seed: u64, qweight: &[u32]) -> Matrix {
+    Matrix::gptq(n, groups.len(), parts_of(n, groups, seed, qweight))
+}
+
+/// What [`layer_of`] is made of.
+fn parts_of(n: usize, groups: &[u32], seed: u64, qweight: &[u32]) -> Gptq {
     let count = *groups.iter().max().unwrap() as usize + 1;
     let mut zeros = words(count * (n / 8), seed + 2);
     zeros.chunks_exact_mut(n / 8).step_by(3).for_each(|zeros| zeros.fill(u32::MAX));
     zeros.chunks_exact_mut(n / 8).skip(1).step_by(5).for_each(|zeros| zeros.fill(0));
     let scales = numbers(count * n, seed + 3);
     let scales: Vec<u16> = scales.iter().map(|v| f16::from_f32(v * 0.1).to_bits()).collect();
-    let parts = Gptq {
+    Gptq {
         qweight: Buffer::from_slice(qweight),
         qzeros: Buffer::from_slice(&zeros),
         scales: Buffer::from_slice(&scales),
         groups: groups.to_vec(),
-    };
-    Matrix::gptq(n, groups.len(), parts)
+    }
 }
 
 /// Groups of so many inputs.
@@ -167,6 +171,32 @@ fn a_panel_of_words_is_the_same_bit_for_bit_on_every_path() {
                     );
                 }
             }
+        }
+    }
+}
+
+/// A scale that is not finite spoils its own output, in few rows and in many, and no other.
+#[test]
+fn scales_that_are_no_numbers_reach_their_products_alone() {
+    let (n, k, spoiled) = (72, 512, 41);
+    let groups = runs(k, 64);
+    let x = numbers(20 * k, 3);
+    for bad in [f16::NAN, f16::INFINITY, f16::NEG_INFINITY] {
+        for group in [0, 2, 3, 7] {
+            let mut parts = parts_of(n, &groups, 5, &words(k / 8 * n, 5));
+            let mut scales = parts.scales.numbers::<u16>().to_vec();
+            scales[group * n + spoiled] = bad.to_bits();
+            parts.scales = Buffer::from_slice(&scales);
+            let weight = Matrix::gptq(n, k, parts);
+            on_every_path(|path| {
+                for m in [1, 20] {
+                    for (index, found) in fast(&x[..m * k], &weight).into_iter().enumerate() {
+                        let sound = index % n != spoiled;
+                        let what = format!("{path:?}: {m} rows, {bad} in group {group}, {index}");
+                        assert_eq!(found.is_finite(), sound, "{what}");
+                    }
+                }
+            });
         }
     }
 }
