@@ -221,3 +221,22 @@ fn a_rival_that_is_none_is_refused_with_what_it_said() {
     let one = ["--against-llama-bench", "x"];
     assert!(bench(&one).fails(2).contains("--against-model"));
 }
+
+#[test]
+fn a_training_step_is_measured_without_data() {
+    let quick = ["bench", "train", "--model", tiny(), "--kind", "lora", "--lora-r", "2"];
+    let few = ["--gradient-accumulation-steps", "2", "--repetitions", "2", "--warm-up", "0"];
+    let report = ixc(&[&quick[..], &few, &["--words", "3", "--json"]].concat()).json();
+    let mut expected = vec!["step", "positions", "memory"];
+    expected.retain(|row| cfg!(target_os = "linux") || *row != "memory");
+    assert_eq!(rows(&report), expected);
+    for row in report["rows"].as_array().unwrap().iter().take(2) {
+        assert_eq!(row["samples"].as_array().unwrap().len(), 2, "{row}");
+        assert!(row["reached"].as_f64().unwrap() > 0.0, "{row}");
+    }
+    assert_eq!(report["model"]["products"], "bf16");
+    let text = ixc(&[&quick[..], &few, &["--precision", "f32"]].concat()).ok();
+    assert!(text.contains("Trained:\ngroup") && text.contains("a step: "), "{text}");
+    let message = ixc(&[&quick[..], &["--repetitions", "0"]].concat()).fails(1);
+    assert!(message.contains("--repetitions: expected 1 or more, found 0"), "{message}");
+}
