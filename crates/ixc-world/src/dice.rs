@@ -30,8 +30,10 @@ pub enum Purpose {
     Articles,
     /// Changes of a paragraph.
     Edits,
-    /// Words without pictures.
+    /// Which language is spoken of a scene.
     Language,
+    /// Words without pictures.
+    Texts,
     /// Conversations about the model itself.
     Talk,
     /// Which of these comes next.

@@ -131,7 +131,8 @@ const WIDE: f32 = 0.36;
 /// Whether a kind can stand in a row at a side (none: over the whole width) and leave all else to be seen.
 fn clear(scene: &Scene, kind: Kind, depth: Depth, side: Option<Side>) -> bool {
     let about = kind.about();
-    let covers = depth == Depth::Near && about.height > TALL;
+    // A bus is no higher than others, but stands on the road, and so farther up.
+    let covers = depth == Depth::Near && (about.height > TALL || kind == Kind::Bus);
     let wide = |kind: Kind| kind.about().height * kind.about().aspect > WIDE;
     scene.things.iter().all(|other| match other.depth {
         Depth::Sky => true,

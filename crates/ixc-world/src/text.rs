@@ -15,7 +15,11 @@ pub mod refusal;
 pub mod talk;
 pub mod two;
 
-use crate::{closed::closed, dice::Dice};
+use crate::{
+    closed::closed,
+    dice::{Dice, Purpose},
+    split::SceneId,
+};
 
 closed! {
     /// What is spoken.
@@ -29,6 +33,11 @@ closed! {
 pub const CHINESE_SHARE: usize = 15;
 
 impl Language {
+    /// The language of a scene's conversations, so that one does not change it half way.
+    pub fn of(id: SceneId) -> Self {
+        Self::draw(&mut Dice::of(id, Purpose::Language))
+    }
+
     /// Chinese as often as its share.
     pub fn draw(dice: &mut Dice) -> Self {
         if dice.chance(CHINESE_SHARE) { Self::Chinese } else { Self::English }

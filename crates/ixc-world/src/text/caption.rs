@@ -28,7 +28,7 @@ closed! {
 /// Some exchanges about a scene's picture, each in another style.
 pub fn captions(scene: &Scene, count: usize) -> Vec<Exchange> {
     let mut dice = Dice::of(scene.id, Purpose::Captions);
-    let language = Language::draw(&mut dice);
+    let language = Language::of(scene.id);
     let mut styles = Style::ALL.to_vec();
     dice.shuffle(&mut styles);
     styles.truncate(count);

@@ -91,7 +91,8 @@ pub(crate) fn tidy(text: &str) -> String {
             }
             _ => out.push_str(word),
         }
-        begins = word.trim_end_matches('"').ends_with(['.', '!', '?']);
+        // Behind what somebody asks or cries the sentence goes on: "Look!" said Mia.
+        begins = word.ends_with(['.', '!', '?']) || word.ends_with(".\"");
     }
     out
 }
@@ -127,6 +128,7 @@ mod tests {
     #[test]
     fn sentences_are_tidy() {
         assert_eq!(tidy("a  orange cat. a dog and a owl!"), "An orange cat. A dog and an owl!");
+        assert_eq!(tidy("\"look!\" said Mia. so"), "\"look!\" said Mia. So");
         assert_eq!(list(&["a".into(), "b".into(), "c".into()]), "a, b and c");
     }
 }

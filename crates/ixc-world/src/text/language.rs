@@ -9,7 +9,7 @@ use super::{
     grammar::{any, fill, list, sentence, tidy},
     nouns::{self, Detail},
     phrases::{knowledge, stories as table},
-    question::{self, Type},
+    question::{self, Question, Type},
 };
 use crate::{
     closed::closed,
@@ -35,7 +35,7 @@ closed! {
 
 /// One conversation of a name: an exchange, or for a reading several.
 pub fn language(id: SceneId) -> Vec<Exchange> {
-    let mut dice = Dice::of(id, Purpose::Language);
+    let mut dice = Dice::of(id, Purpose::Texts);
     let genre = *dice.weighted(&[
         (Genre::Knowledge, 12),
         (Genre::Story, 20),
@@ -238,17 +238,20 @@ fn reading(scene: &Scene, language: Language, dice: &mut Dice) -> Vec<Exchange> 
     dice.shuffle(&mut types);
     let asked =
         types.into_iter().filter_map(|about| question::question(scene, about, language, dice));
-    let mut exchanges: Vec<Exchange> = asked.take(4).map(|question| question.exchange).collect();
+    let of_text = |words: &str| {
+        let words = words.replace(" of the picture", "").replace("picture", "text");
+        words.replace("图中", "文中").replace("图的", "").replace("画面", "文")
+    };
+    let mut exchanges: Vec<Exchange> = asked
+        .take(4)
+        .map(|Question { exchange: Exchange { ask, say }, .. }| Exchange {
+            ask: of_text(&ask),
+            say: of_text(&say),
+        })
+        .collect();
     let intro = any(table::READ, &[("text", &text)], dice);
     if let Some(first) = exchanges.first_mut() {
-        first.ask =
-            format!("{intro}\n{}", first.ask.replace("picture", "text").replace("图中", "文中"));
-    }
-    for other in exchanges.iter_mut().skip(1) {
-        other.ask = other.ask.replace("picture", "text").replace("图中", "文中");
-    }
-    for exchange in &mut exchanges {
-        exchange.say = exchange.say.replace("picture", "text").replace("图中", "文中");
+        first.ask = format!("{intro}\n{}", first.ask);
     }
     exchanges
 }

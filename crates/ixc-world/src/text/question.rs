@@ -100,7 +100,7 @@ pub struct Question {
 /// Some questions about a scene, of different types as far as the scene has them.
 pub fn questions(scene: &Scene, count: usize) -> Vec<Question> {
     let mut dice = Dice::of(scene.id, Purpose::Questions);
-    let language = Language::draw(&mut dice);
+    let language = Language::of(scene.id);
     let mut types = Type::ALL.to_vec();
     dice.shuffle(&mut types);
     // Types that every scene has are asked less often, so that the rare ones have their share.

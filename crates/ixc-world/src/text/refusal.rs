@@ -29,7 +29,7 @@ pub struct Refusal {
 /// Some such questions about a scene.
 pub fn refusals(scene: &Scene, count: usize) -> Vec<Refusal> {
     let mut dice = Dice::of(scene.id, Purpose::Refusals);
-    let language = Language::draw(&mut dice);
+    let language = Language::of(scene.id);
     let mut found: Vec<Refusal> = Vec::new();
     while found.len() < count {
         let new = refusal(scene, language, &mut dice);

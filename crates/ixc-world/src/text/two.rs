@@ -65,7 +65,7 @@ pub struct PairQuestion {
 /// The pair of a name: two scenes of their split, and up to `count` questions, at least one.
 pub fn pair(id: SceneId, count: usize) -> Pair {
     let mut dice = Dice::of(id, Purpose::Two);
-    let language = Language::draw(&mut dice);
+    let language = Language::of(id);
     let first = sample::scene(id);
     if dice.chance(30)
         && let Some((second, aspect)) = changed(&first, &mut dice)

@@ -50,7 +50,7 @@ pub(crate) const SHORT: &[&str] = &[
 
 /// How a full description begins.
 pub(crate) const OPENING: &[&str] = &[
-    "{This|The picture|The scene} {shows|is} $moment $at.",
+    "{The picture shows|The scene is} $moment $at.",
     "It is $moment $at.",
     "{Here|In this picture} it is $moment $at.",
     "We are $at on $moment.",

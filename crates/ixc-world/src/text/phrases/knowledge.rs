@@ -7,7 +7,7 @@ use crate::kinds::Kind::{self, *};
 /// Questions about a kind in general.
 pub(crate) const ASK: &[&str] = &[
     "What is a $one?",
-    "{Tell me something|What do you know} about $many{.|?}",
+    "{Tell me something about $many.|What do you know about $many?}",
     "{Explain|Say in a sentence} what a $one is.",
     "Describe a $one{| in general}.",
 ];

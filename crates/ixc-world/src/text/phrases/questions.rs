@@ -54,7 +54,8 @@ pub(crate) const COLOUR_SAY_PEOPLE: &[&str] =
 
 pub(crate) const COUNT: &[&str] = &[
     "How many $many {are there|do you see|can you see|are in the picture}?",
-    "{Count the|What is the number of} $many{|, please| in this picture}.",
+    "Count the $many{|, please| in this picture}.",
+    "What is the number of $many{| in this picture}?",
     "{What|Tell me: what} is the number of $many{| here}?",
 ];
 pub(crate) const COUNT_SAY: &[&str] = &[
@@ -67,7 +68,7 @@ pub(crate) const POSITION: &[&str] = &[
     "Where is $the: left, middle or right?",
     "Is $the on the left, in the middle or on the right?",
     "On which side {of the picture is $the|is $the}: left, middle or right?",
-    "{In which|Which} part of the picture {is $the in|has $the}: left, middle or right?",
+    "In which part of the picture is $the: left, middle or right?",
 ];
 pub(crate) const POSITION_SAY: &[&str] =
     &["$the is $answer{| of the picture}.", "{You find|I see} $the $answer{| of the picture}."];
@@ -154,18 +155,19 @@ pub(crate) const SAME_COLOUR_NO: &[&str] =
 
 /// Two pictures.
 pub(crate) const TWO_MORE: &[&str] = &[
-    "{Which|In which} picture {has|shows|are there} more $many{|, the first or the second}?",
+    "Which picture {has|shows} more $many{|, the first or the second}?",
+    "In which picture {are there|do you see} more $many{|, the first or the second}?",
     "Are there more $many in the first picture or in the second?",
 ];
 pub(crate) const TWO_WHICH: &[&str] = &[
-    "{Which|In which} picture {shows|has} a $one, the first or the second?",
+    "Which picture {shows|has} a $one, the first or the second?",
     "In which of the two pictures is there a $one?",
     "Where do you see a $one: in the first or in the second picture?",
 ];
 pub(crate) const TWO_SAY: &[&str] =
-    &["The $answer picture{| does}.", "It is the $answer picture.", "In the $answer picture."];
+    &["The $answer picture.", "It is the $answer picture.", "In the $answer picture."];
 pub(crate) const TWO_SAME: &[&str] = &[
-    "{Is|Do the two pictures show} the same $aspect{ in both pictures|}?",
+    "{Is it the same $aspect in both pictures|Do the two pictures show the same $aspect}?",
     "Do both pictures have the same $aspect?",
     "Is the $aspect the same in the first and in the second picture?",
 ];

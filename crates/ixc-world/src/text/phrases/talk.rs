@@ -11,7 +11,7 @@ pub(crate) const ENGLISH: &[(&str, &str)] = &[
         "{Hello|Hi}! {Show me a picture|Give me a drawn picture}, and I tell you what I see.",
     ),
     (
-        "What can you do{|?| for me}?",
+        "What can you do{| for me}?",
         "I {describe|look at} drawn pictures, answer questions about them, compare two of them, and write short illustrated articles.",
     ),
     (
@@ -54,7 +54,7 @@ pub(crate) const ENGLISH: &[(&str, &str)] = &[
     ),
     ("{Thank you|Thanks}{!|.}", "You are welcome{!|.}"),
     (
-        "{Tell me about|What is} ixc{.|?}",
+        "{Tell me about ixc.|What is ixc?}",
         "ixc runs and trains InternLM-XComposer2 on your own machine. I am its mini model.",
     ),
     (
