@@ -13,10 +13,15 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// Scenes of each split.
-const SCENES: [(&str, u64); 2] = [("train", 60_000), ("val", 400)];
+/// Folders of the world: which split, the seed, how many scenes, which files. Articles have pictures of their own,
+/// several each, so there are fewer of them.
+const WORLDS: [(&str, &str, &str, u64, &str); 3] = [
+    ("train", "train", SEED, 40_000, "captions,questions,two,refusals,edits,language,talk"),
+    ("articles", "train", "2", 6_000, "articles"),
+    ("val", "val", SEED, 400, "captions,questions,language"),
+];
 
-/// Decides which scenes.
+/// Decides which scenes, and how training begins.
 const SEED: &str = "1";
 
 /// Pieces of the tokenizer.
@@ -128,19 +133,22 @@ impl Plan {
 
     /// The world's pictures and words; `ixc world` itself goes on where it stopped, and writes the list last.
     fn data(&self) -> Result<()> {
-        SCENES.iter().try_for_each(|(split, scenes)| {
-            let (out, count) = (format!("world/{split}"), self.share(*scenes).to_string());
+        WORLDS.iter().try_for_each(|(folder, split, seed, scenes, what)| {
+            let (out, count) = (format!("world/{folder}"), self.share(*scenes).to_string());
             if self.folder.join(&out).join("data.txt").is_file() {
                 return Ok(());
             }
-            self.ixc(&["world", "--split", split, "--seed", SEED, "--count", &count, "--out", &out])
+            let which = ["--split", split, "--seed", seed, "--count", &count, "--what", what];
+            self.ixc(&[&["world", "--out", &out][..], &which].concat())
         })
     }
 
     /// The tokenizer, and the weights that training begins with.
     fn beginning(&self) -> Result<()> {
-        let words = ["captions", "questions", "two", "articles", "edits", "language", "talk"];
-        let files = words.map(|name| format!("world/train/{name}.jsonl"));
+        let of = |folder, name| format!("world/{folder}/{name}.jsonl");
+        let train = ["captions", "questions", "two", "edits", "language", "talk"];
+        let mut files = train.map(|name| of("train", name)).to_vec();
+        files.push(of("articles", "articles"));
         let files = files.iter().map(String::as_str);
         let arguments: Vec<&str> =
             ["tokenizer"].into_iter().chain(files).chain(["--size", VOCABULARY]).collect();

@@ -128,7 +128,7 @@ fn about_one(id: SceneId) -> Vec<Item> {
             blind,
         };
         let key = format!("{number}/question/{at}");
-        items.extend(seen_and_blind(&key, &asked.exchange, &[scene.clone()], judge));
+        items.extend(seen_and_blind(&key, &asked.exchange, std::slice::from_ref(&scene), judge));
     }
     for asked in refusal::refusals(&scene, 1) {
         let (key, judge) = (format!("{number}/refusal"), Judge::Refusal(asked.kind));
