@@ -68,7 +68,7 @@ pub struct HeadRows<'a> {
 
 impl<'a> HeadRows<'a> {
     /// From a row of the first head on; none where there are no such.
-    fn from_row(self, row: usize) -> &'a [f32] {
+    fn row_on(self, row: usize) -> &'a [f32] {
         self.numbers.get(row * self.row..).unwrap_or_default()
     }
 }
@@ -126,14 +126,14 @@ pub fn attention_each(
     let one = |task: usize| {
         let Range { start, end } = ranges[task].clone();
         let stretch = Stretch {
-            k: Stored::F32(k.from_row(start)),
-            v: Stored::F32(v.from_row(start)),
+            k: Stored::F32(k.row_on(start)),
+            v: Stored::F32(v.row_on(start)),
             len: end - start,
             head_rows: k.head / width,
             position_rows: k.row / width,
         };
         let (q, heads) =
-            (HeadRows { numbers: q.from_row(start), ..q }, Heads { rows: end - start, ..heads });
+            (HeadRows { numbers: q.row_on(start), ..q }, Heads { rows: end - start, ..heads });
         let seen = attention(q, heads, &[stretch], how);
         // SAFETY: each sequence has its own rows.
         unsafe { shared.part(start * row_width, seen.len()) }.copy_from_slice(&seen);

@@ -87,7 +87,7 @@ fn q4_k(blocks: &[&[u8; 144]; ROWS], words: &mut [i32]) -> Floats {
     for half in 0..2 {
         let mut lines = [_mm512_setzero_si512(); ROWS];
         for (line, block) in lines.iter_mut().zip(blocks) {
-            ask_ahead(*block, half);
+            ask_ahead(block, half);
             *line = load(&block[16 + 64 * half..]);
         }
         for (word, line) in turned(lines).into_iter().enumerate() {
@@ -109,7 +109,7 @@ fn q4_0(blocks: &[&[u8; 144]; ROWS], words: &mut [i32]) -> Floats {
     for half in 0..2 {
         let mut lines = [_mm512_setzero_si512(); ROWS];
         for (line, block) in lines.iter_mut().zip(blocks) {
-            ask_ahead(*block, half);
+            ask_ahead(block, half);
             let of = |lane: usize| {
                 let start = 18 * (4 * half + lane) + 2;
                 block[start..].first_chunk().expect("16 bytes of nibbles")
@@ -146,7 +146,7 @@ fn q8_0(blocks: &[&[u8; 272]; ROWS], words: &mut [i32]) -> Floats {
         let index = _mm512_add_epi32(spread, _mm512_set1_epi32(2 * pair as i32));
         let mut lines = [_mm512_setzero_si512(); ROWS];
         for (output, block) in blocks.iter().enumerate() {
-            ask_ahead(*block, pair);
+            ask_ahead(block, pair);
             let (left, right) = block[68 * pair..][..68].split_at(34);
             let bytes = [left, right].map(|block| half_load(&block[2..]));
             let bytes = _mm512_inserti64x4(_mm512_castsi256_si512(bytes[0]), bytes[1], 1);
@@ -187,8 +187,8 @@ fn q6_k(blocks: &[&[u8; 210]; ROWS], words: &mut [i32]) -> Floats {
         let index = _mm512_add_epi32(spread, _mm512_set1_epi32(8 * half as i32));
         let (mut low, mut high) = ([_mm512_setzero_si512(); ROWS], [_mm512_setzero_si512(); ROWS]);
         for (output, block) in blocks.iter().enumerate() {
-            ask_ahead(*block, 2 * half);
-            ask_ahead(*block, 2 * half + 1);
+            ask_ahead(block, 2 * half);
+            ask_ahead(block, 2 * half + 1);
             let nibbles = load(&block[64 * half..]);
             let pairs = _mm512_broadcast_i64x4(half_load(&block[128 + 32 * half..]));
             let shift = |low: i16, high: i16| {
