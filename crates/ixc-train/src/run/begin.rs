@@ -5,7 +5,7 @@
 
 use std::{path::Path, time::Instant};
 
-use ixc_model::XComposer;
+use ixc_model::{XComposer, load::Weights};
 use ixc_nn::{Arithmetic, pool, weights::Keep};
 
 use super::{Event, Run, Start, Watch};
@@ -115,7 +115,9 @@ pub(super) fn load(start: &Start) -> Result<XComposer, Error> {
         Precision::Bf16 => (Keep::Bf16, Arithmetic::Fast),
     };
     let config = base.config.clone();
-    Ok(XComposer::load_for(config, base.checkpoint, keep, arithmetic, &plan(recipe))?)
+    let device = recipe.device.open().map_err(ixc_model::Error::from)?;
+    let weights = Weights::new(base.checkpoint, keep, arithmetic);
+    Ok(XComposer::of(config, &weights.training(&plan(recipe)).on(&device))?)
 }
 
 fn optimiser(recipe: &Recipe, model: &XComposer, parameters: &[Trainable]) -> Optimiser {
