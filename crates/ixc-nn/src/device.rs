@@ -5,7 +5,7 @@
 //! form on the CPU's memory: what tests compare, and nothing else is told apart by it.
 //! `cfg(feature = "cuda")` occurs here alone. Deliberately absent: choosing a place for the caller.
 
-use std::{cell::Cell, fmt, marker::PhantomData, str::FromStr};
+use std::{cell::Cell, fmt, marker::PhantomData, str::FromStr, time::Instant};
 
 use candle_core::{DType, Tensor};
 use ixc_kernels::{Arithmetic, Matrix};
@@ -169,6 +169,40 @@ impl Device {
         Ok(self.tensors().synchronize()?)
     }
 
+    /// The device's memory, where it has one of its own.
+    ///
+    /// # Errors
+    /// When the device failed.
+    pub fn memory(&self) -> Result<Option<Memory>, Error> {
+        memory(self.tensors())
+    }
+
+    /// Operations a second of a product of two square matrices of random numbers, `side` wide, in the type that
+    /// products are made of: what a step's own can be held against. The median of some, behind one that does
+    /// not count.
+    ///
+    /// # Errors
+    /// When the device has no room for three of them.
+    pub fn multiply_rate(&self, arithmetic: Arithmetic, side: usize) -> Result<f64, Error> {
+        let random = || -> Result<Tensor, Error> {
+            let numbers = Tensor::randn(0f32, 1f32, (side, side), self.tensors())?;
+            Ok(numbers.to_dtype(product_type(arithmetic))?)
+        };
+        let (a, b) = (random()?, random()?);
+        let mut seconds = Vec::with_capacity(PRODUCTS);
+        for product in 0..=PRODUCTS {
+            self.wait()?;
+            let begun = Instant::now();
+            let _product = a.matmul(&b)?;
+            self.wait()?;
+            if product > 0 {
+                seconds.push(begun.elapsed().as_secs_f64());
+            }
+        }
+        seconds.sort_by(f64::total_cmp);
+        Ok(2.0 * (side as f64).powi(3) / seconds[PRODUCTS / 2])
+    }
+
     /// A frozen matrix in the device's memory, (rows, cols), in the numbers that products are made of:
     /// float32 in exact arithmetic, else bfloat16. Quantised ones are widened.
     ///
@@ -195,6 +229,31 @@ impl Device {
         Ok(if parts.len() == 1 { parts.swap_remove(0) } else { Tensor::cat(&parts, 0)? })
     }
 }
+
+/// Bytes of a device's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// That nobody holds.
+    pub free: u64,
+    /// In all.
+    pub total: u64,
+}
+
+#[cfg(feature = "cuda")]
+fn memory(device: &candle_core::Device) -> Result<Option<Memory>, Error> {
+    let candle_core::Device::Cuda(device) = device else { return Ok(None) };
+    let (free, total) =
+        device.cuda_stream().context().mem_get_info().map_err(candle_core::Error::wrap)?;
+    Ok(Some(Memory { free: free as u64, total: total as u64 }))
+}
+
+#[cfg(not(feature = "cuda"))]
+fn memory(_: &candle_core::Device) -> Result<Option<Memory>, Error> {
+    Ok(None)
+}
+
+/// Products that count when a rate is measured.
+const PRODUCTS: usize = 10;
 
 /// Numbers widened at once on the way to a device: 64 MiB of float32.
 const WIDENED: usize = 1 << 24;
@@ -249,6 +308,14 @@ mod tests {
             assert!(!has_kernels(&x));
         }
         assert!(has_kernels(&x));
+    }
+
+    #[test]
+    fn a_rate_is_measured_and_memory_known_where_there_is_one() {
+        let device = Device::operations();
+        let rate = device.multiply_rate(Arithmetic::Exact, 64).unwrap();
+        assert!(rate.is_finite() && rate > 0.0, "{rate}");
+        assert_eq!(device.memory().unwrap(), None);
     }
 
     #[test]

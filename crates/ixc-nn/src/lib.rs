@@ -16,6 +16,7 @@ pub mod interpolate;
 pub mod limits;
 pub mod linear;
 pub mod loss;
+pub mod moments;
 pub mod norm;
 pub mod numbers;
 pub mod plora;

@@ -57,6 +57,17 @@ impl Trained {
         Ok(Self(Arc::new(Inner { device, master, gradient: Mutex::default() })))
     }
 
+    /// Where it is.
+    pub fn device(&self) -> &Device {
+        &self.0.device
+    }
+
+    /// The gradient so far, of the master's shape; none where no step back came by since the last change.
+    pub(crate) fn gradient_tensor(&self) -> Option<Tensor> {
+        let sum = self.sum();
+        sum.tensor.clone().filter(|_| sum.begun)
+    }
+
     /// The master, which changes when the weight is trained: copy it to keep it.
     pub fn master(&self) -> &Tensor {
         &self.0.master
@@ -83,7 +94,7 @@ impl Trained {
     }
 
     /// Puts a tensor's numbers in the place of a device's master.
-    fn replace(&self, with: &Tensor) -> Result<(), Error> {
+    pub(crate) fn replace(&self, with: &Tensor) -> Result<(), Error> {
         Ok(self.0.master.slice_set(with, 0, 0)?)
     }
 
@@ -99,11 +110,8 @@ impl Trained {
     /// afterwards.
     ///
     /// # Errors
-    /// None on the CPU.
-    pub fn update(&self, change: impl FnOnce(&mut [f32], &[f32])) -> Result<(), Error> {
-        if !self.0.device.has_kernels() {
-            return self.update_copied(change);
-        }
+    /// None on the CPU, where it must be.
+    pub(crate) fn update(&self, change: impl FnOnce(&mut [f32], &[f32])) -> Result<(), Error> {
         self.add(|_| ())?;
         let mut sum = self.sum();
         if let Some(gradient) = &sum.tensor {
@@ -111,20 +119,6 @@ impl Trained {
         }
         sum.begun = false;
         Ok(())
-    }
-
-    /// As [`Trained::update`], of copies of a device's numbers.
-    fn update_copied(&self, change: impl FnOnce(&mut [f32], &[f32])) -> Result<(), Error> {
-        let mut values = self.0.master.flatten_all()?.to_vec1::<f32>()?;
-        self.gradient(|gradient| match gradient {
-            Some(gradient) => change(&mut values, gradient),
-            None => {
-                let zeros = vec![0f32; values.len()];
-                change(&mut values, &zeros);
-            }
-        })?;
-        self.forget_gradient();
-        self.set(&values)
     }
 
     /// Looks at the gradient so far; none where no step back came by since the last change.

@@ -10,6 +10,7 @@ mod evaluation;
 mod preview;
 
 use std::{
+    borrow::Cow,
     ops::ControlFlow,
     path::{Path, PathBuf},
     sync::Arc,
@@ -323,14 +324,18 @@ impl Run<'_> {
         let lent: Result<Vec<_>, ixc_nn::Error> =
             slots.iter().map(|slot| slot.parameter.weight.numbers()).collect();
         let lent = lent?;
-        let slot = |(slot, master)| {
-            let slot: &crate::step::Slot = slot;
-            let master: &[f32] = master;
+        let moments: Result<Vec<_>, ixc_nn::Error> =
+            slots.iter().map(|slot| slot.moments.numbers()).collect();
+        let moments = moments?;
+        let parts = slots.iter().zip(&lent).zip(&moments);
+        let slot = |((slot, master), [mean, square]): (
+            (&crate::step::Slot, &ixc_nn::numbers::Lent),
+            &[Cow<[f32]>; 2],
+        )| {
             let (name, shape) = (slot.parameter.name.as_str(), slot.parameter.weight.dims());
-            Slot { name, shape, master, exp_avg: &slot.mean, exp_avg_sq: &slot.square }
+            Slot { name, shape, master, exp_avg: mean, exp_avg_sq: square }
         };
-        let masters = lent.iter().map(|lent| &**lent);
-        with(&slots.iter().zip(masters).map(slot).collect::<Vec<_>>())
+        with(&parts.map(slot).collect::<Vec<_>>())
     }
 }
 

@@ -186,7 +186,7 @@ fn three_clipped_steps_of_adamw() {
             norm_max: number("clip_norm"),
         };
         let pace = Pace { rate: 1.0, decay: number("weight_decay") };
-        let mut optimiser = Optimiser::new(model.parameters(), options, |_| pace);
+        let mut optimiser = Optimiser::new(model.parameters(), options, |_| pace).unwrap();
         for index in 0..about["steps"].as_u64().unwrap() as usize {
             let told = Step { rate: number("lr"), ..PLAIN };
             let outcome = step(&model, &mut optimiser, &[&[sample]], told).unwrap();

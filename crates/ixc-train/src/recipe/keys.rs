@@ -306,7 +306,9 @@ impl Key {
         let wrong = |expected: &str| format!("expected {expected}, found {text:?}");
         let parts = || text.split(',').map(str::trim).filter(|part| !part.is_empty());
         let value = match self.kind {
-            ValueKind::Choice(_) | ValueKind::Text | ValueKind::Device => Value::String(text.into()),
+            ValueKind::Choice(_) | ValueKind::Text | ValueKind::Device => {
+                Value::String(text.into())
+            }
             ValueKind::Whole => {
                 let number = text.parse::<i64>().ok().filter(|&number| number >= 0);
                 Value::Integer(number.ok_or_else(|| wrong("a whole number, 0 or more"))?)
