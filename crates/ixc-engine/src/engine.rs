@@ -140,6 +140,13 @@ impl Engine {
         let mut weights =
             Weights::new(checkpoint, keep, arithmetic).training(&plan).on(&options.device);
         if let Some(inputs) = &options.inputs {
+            if !options.device.has_kernels() {
+                return Err(Error::Option {
+                    option: "inputs",
+                    expected: "a model on the CPU, whose layers count what they are fed".into(),
+                    found: "one on another device".into(),
+                });
+            }
             weights = weights.counting(inputs);
         }
         let model = XComposer::of(config, &weights)?;

@@ -159,16 +159,16 @@ impl Trained {
     /// Adds a gradient of as many numbers.
     ///
     /// # Errors
-    /// When it has another length, or is not float32 on the CPU.
+    /// When it has another length, or is on another device.
     pub(crate) fn add_tensor(&self, gradient: Gradient) -> Result<(), Error> {
         if gradient.elem_count() != self.0.master.elem_count() {
             bail_shape("a gradient", self.dims(), gradient.dims())?;
         }
+        let new = gradient.to_dtype(DType::F32)?.contiguous()?;
         if self.0.device.has_kernels() {
-            let gradient = gradient.contiguous()?;
-            return read(&gradient, |new| self.add(|sum| elementwise::add(sum, new)));
+            return read(&new, |new| self.add(|sum| elementwise::add(sum, new)));
         }
-        let new = gradient.reshape(self.dims())?.to_dtype(DType::F32)?;
+        let new = new.reshape(self.dims())?;
         let mut sum = self.sum();
         let before = sum.tensor.take().filter(|_| sum.begun);
         sum.tensor = Some(match before {

@@ -10,7 +10,6 @@ mod evaluation;
 mod preview;
 
 use std::{
-    borrow::Cow,
     ops::ControlFlow,
     path::{Path, PathBuf},
     sync::Arc,
@@ -327,15 +326,12 @@ impl Run<'_> {
         let moments: Result<Vec<_>, ixc_nn::Error> =
             slots.iter().map(|slot| slot.moments.numbers()).collect();
         let moments = moments?;
-        let parts = slots.iter().zip(&lent).zip(&moments);
-        let slot = |((slot, master), [mean, square]): (
-            (&crate::step::Slot, &ixc_nn::numbers::Lent),
-            &[Cow<[f32]>; 2],
-        )| {
+        let mut all = Vec::with_capacity(slots.len());
+        for ((slot, master), [exp_avg, exp_avg_sq]) in slots.iter().zip(&lent).zip(&moments) {
             let (name, shape) = (slot.parameter.name.as_str(), slot.parameter.weight.dims());
-            Slot { name, shape, master, exp_avg: mean, exp_avg_sq: square }
-        };
-        with(&parts.map(slot).collect::<Vec<_>>())
+            all.push(Slot { name, shape, master, exp_avg, exp_avg_sq });
+        }
+        with(&all)
     }
 }
 

@@ -27,6 +27,7 @@ struct Sequence {
     k: Tensor,
     v: Tensor,
     causal: bool,
+    scores_max: usize,
 }
 
 /// Some of a sequence's queries.
@@ -42,13 +43,13 @@ impl Sequence {
         let scale = 1.0 / (q.dim(3)? as f64).sqrt();
         let q = (q * scale)?.to_dtype(dtype)?.contiguous()?;
         let factor = |x: &Tensor| -> Result<Tensor, Error> { Ok(x.to_dtype(dtype)?.contiguous()?) };
-        Ok(Self { q, k: factor(k)?, v: factor(v)?, causal })
+        Ok(Self { q, k: factor(k)?, v: factor(v)?, causal, scores_max: SCORES })
     }
 
     fn blocks(&self) -> Result<Vec<Block>, Error> {
         let (kv_heads, group, count, _) = self.q.dims4()?;
         let total = self.k.dim(1)?;
-        let most = (SCORES / (kv_heads * group * total).max(1)).clamp(1, count.max(1));
+        let most = (self.scores_max / (kv_heads * group * total).max(1)).clamp(1, count.max(1));
         let height = count.div_ceil(count.div_ceil(most).max(1)); // all blocks alike
         let block = |start: usize| {
             let rows = height.min(count - start);
@@ -230,4 +231,34 @@ pub(super) fn views(
         };
         gradients.into_iter().zip(dtypes).map(in_form).collect()
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_of_queries_see_what_all_together_see() {
+        let random = |dims: &[usize]| Tensor::randn(0f32, 1f32, dims, &Device::Cpu).unwrap();
+        for (causal, past) in [(true, 0), (true, 5), (false, 0)] {
+            let q = random(&[2, 3, 13, 8]);
+            let [k, v] = [(); 2].map(|()| random(&[2, 13 + past, 8]));
+            let dout = random(&[2, 3, 13, 8]);
+            let all = Sequence::new(&q, &k, &v, causal, DType::F32).unwrap();
+            let few = Sequence {
+                scores_max: 500,
+                ..Sequence::new(&q, &k, &v, causal, DType::F32).unwrap()
+            };
+            assert_eq!(all.blocks().unwrap().len(), 1);
+            assert!(few.blocks().unwrap().len() > 2);
+            let out = all.seen().unwrap();
+            let mut pairs = vec![(out.clone(), few.seen().unwrap())];
+            let gradients = |of: &Sequence| of.back(&dout, &out).unwrap();
+            pairs.extend(gradients(&all).into_iter().zip(gradients(&few)));
+            for (one, other) in pairs {
+                let off = (one - other).unwrap().abs().unwrap().max_all().unwrap();
+                assert!(off.to_scalar::<f32>().unwrap() < 1e-5);
+            }
+        }
+    }
 }

@@ -185,7 +185,7 @@ impl Linear {
         let (dims, dtype, wanted) =
             (x.tensor().dims().to_vec(), x.tensor().dtype(), x.wants_gradient());
         Ok(Value::made(out, &[x], learns, move |dy| {
-            let dy = dy.reshape(gates.shape())?;
+            let dy = dy.reshape(gates.shape())?.to_dtype(gates.dtype())?;
             let share = candle_nn::ops::sigmoid(&gates)?;
             let passed = (&gates * &share)?; // silu
             let dup = (&dy * &passed)?;
