@@ -1,10 +1,11 @@
-//! The project's only automation: `cargo xtask check [NAME]...`, `demo`, `mini` and `sanitize`.
+//! The project's only automation: `cargo xtask check [NAME]...`, `demo`, `mini`, `sanitize` and `cuda`.
 //!
 //! `check` runs the checks of the library beside it on this checkout and prints each finding as
 //! `file:line: what, and what to do`. Exit status 0: clean, 1: findings, 2: a mistake in the call.
 //! The same checks are tests (`xtask/tests/tidy.rs`), so `cargo test --workspace` needs no second command.
 #![allow(clippy::print_stdout)] // a program at a developer's terminal
 
+mod cuda;
 mod demo;
 mod mini;
 mod sanitize;
@@ -29,6 +30,10 @@ fn main() -> Result<ExitCode> {
         sanitize::run(&xtask::root(), names)?;
         return Ok(ExitCode::SUCCESS);
     }
+    if let Some(("cuda", words)) = words.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        cuda::run(&xtask::root(), words)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let Some(wanted) = chosen(&words) else {
         println!("cargo xtask demo\n  asks a small random model about a picture\n");
         println!(
@@ -36,6 +41,10 @@ fn main() -> Result<ExitCode> {
         );
         println!(
             "cargo xtask sanitize [address|thread]\n  runs the tests of unsafe code under a sanitizer\n"
+        );
+        println!(
+            "cargo xtask cuda toolkit|pack|check FOLDER\n  makes a CUDA toolkit of Python packages, gathers a \
+             build for another machine, checks it there\n"
         );
         println!("cargo xtask check [NAME]...\n\nChecks (all of them when none is named):");
         for check in CHECKS {

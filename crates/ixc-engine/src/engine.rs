@@ -24,6 +24,7 @@ use ixc_model::{
 use ixc_nn::{
     Arithmetic,
     cache::{KvCache, KvType},
+    device::Device,
     inputs::Inputs,
     weights::{Checkpoint, Keep},
 };
@@ -49,6 +50,8 @@ pub struct LoadOptions {
     pub keep: Keep,
     /// What products are made of.
     pub arithmetic: Arithmetic,
+    /// Where the model computes.
+    pub device: Device,
     /// A tokenizer elsewhere than beside the weights.
     pub tokenizer: Option<PathBuf>,
     /// The folder of a LoRA adapter in PEFT's form, to act beside the weights.
@@ -70,6 +73,7 @@ impl Default for LoadOptions {
         Self {
             keep: Keep::Stored,
             arithmetic: Arithmetic::default(),
+            device: Device::default(),
             tokenizer: None,
             adapter: None,
             context: None,
@@ -133,8 +137,16 @@ impl Engine {
         let fingerprint = fingerprint(&config, checkpoint, adapter.as_deref())?;
         let LoadOptions { keep, arithmetic, kv, .. } = *options;
         let plan = ixc_model::Plan { stored: adapter, ..ixc_model::Plan::default() };
-        let mut weights = Weights::new(checkpoint, keep, arithmetic).training(&plan);
+        let mut weights =
+            Weights::new(checkpoint, keep, arithmetic).training(&plan).on(&options.device);
         if let Some(inputs) = &options.inputs {
+            if !options.device.has_kernels() {
+                return Err(Error::Option {
+                    option: "inputs",
+                    expected: "a model on the CPU, whose layers count what they are fed".into(),
+                    found: "one on another device".into(),
+                });
+            }
             weights = weights.counting(inputs);
         }
         let model = XComposer::of(config, &weights)?;

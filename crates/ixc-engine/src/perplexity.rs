@@ -9,7 +9,7 @@
 
 use std::{ops::ControlFlow, path::Path, sync::Mutex};
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use ixc_input::{
     prompt::{Prompt, Segment},
     tokenizer::Markers,
@@ -285,7 +285,7 @@ fn predicting(
     let mut picked = Vec::with_capacity(sequences.len());
     for (sequence, hidden) in sequences.iter().zip(&hidden) {
         let rows: Vec<u32> = sequence.counted().into_iter().map(|(row, _)| row).collect();
-        let rows = tensor(Tensor::new(rows, &Device::Cpu))?;
+        let rows = tensor(Tensor::new(rows, hidden.device()))?;
         picked.push(tensor(hidden.index_select(&rows, 0))?);
     }
     tensor(Tensor::cat(&picked, 0))

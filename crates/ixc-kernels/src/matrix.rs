@@ -117,7 +117,7 @@ impl Matrix {
     }
 
     /// The stored bfloat16, (rows, cols), when that is how they are stored.
-    pub(crate) fn as_bf16(&self) -> Option<&[u16]> {
+    pub fn as_bf16(&self) -> Option<&[u16]> {
         match &self.storage {
             Storage::Bf16(buffer) => Some(buffer.numbers()),
             _ => None,

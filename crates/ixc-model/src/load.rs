@@ -5,9 +5,10 @@
 
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use ixc_nn::{
     Arithmetic, Buffer, Matrix,
+    device::Device,
     embedding::Embedding,
     inputs::{Inputs, Tally},
     linear::Linear,
@@ -32,6 +33,7 @@ pub struct Weights<'a> {
     checkpoint: &'a Checkpoint,
     keep: Keep,
     arithmetic: Arithmetic,
+    device: Device,
     inputs: Option<Inputs>,
     prefix: String,
     plan: Rc<Plan>,
@@ -49,6 +51,7 @@ impl<'a> Weights<'a> {
             checkpoint,
             keep,
             arithmetic,
+            device: Device::default(),
             inputs: None,
             prefix: String::new(),
             plan: Rc::default(),
@@ -60,6 +63,16 @@ impl<'a> Weights<'a> {
     /// The same, with layers that add what they are fed to these tallies.
     pub fn counting(self, inputs: &Inputs) -> Self {
         Self { inputs: Some(inputs.clone()), ..self }
+    }
+
+    /// The same, for a model that computes on this device.
+    pub fn on(self, device: &Device) -> Self {
+        Self { device: device.clone(), ..self }
+    }
+
+    /// Where the model computes.
+    pub fn device(&self) -> &Device {
+        &self.device
     }
 
     /// Where the tensors are.
@@ -103,7 +116,7 @@ impl<'a> Weights<'a> {
     /// When it is missing or has another shape.
     pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor, Error> {
         let (values, shape) = self.floats(&self.full(name), shape)?;
-        Ok(Tensor::from_vec(values, shape, &Device::Cpu)?)
+        Ok(Tensor::from_vec(values, shape, &candle_core::Device::Cpu)?)
     }
 
     /// A small tensor as float32, trained or frozen.
@@ -124,7 +137,7 @@ impl<'a> Weights<'a> {
         let tensor = make(self.tensor(name, shape)?)?;
         let full = self.full(name);
         if !self.plan.trains(&full) {
-            return Ok(Small::Frozen(tensor));
+            return Ok(Small::Frozen(tensor).placed(&self.device)?);
         }
         let values = tensor.flatten_all()?.to_vec1::<f32>()?;
         Ok(Small::Trained(self.trained(full, values, tensor.dims())?))
@@ -132,7 +145,7 @@ impl<'a> Weights<'a> {
 
     /// Remembers a weight that is trained.
     fn trained(&self, name: String, values: Vec<f32>, shape: &[usize]) -> Result<Trained, Error> {
-        let trained = Trained::new(values, shape)?;
+        let trained = Trained::on(&self.device, values, shape)?;
         self.trained.borrow_mut().push(Parameter::new(name, trained.clone()));
         Ok(trained)
     }
@@ -150,9 +163,23 @@ impl<'a> Weights<'a> {
         }
         if self.plan.stored.as_ref().is_some_and(|stored| stored.whole_shape(&full).is_some()) {
             let (values, _) = self.floats(&full, &[rows, cols])?;
-            return Ok(Matrix::f32(rows, cols, Buffer::from_slice(&values)).into());
+            return self.frozen(&values, rows, cols);
         }
-        Ok(self.checkpoint.matrix(&full, rows, cols, self.keep)?.into())
+        let weight = self.placed(self.checkpoint.matrix(&full, rows, cols, self.keep)?)?;
+        if matches!(weight, Weight::Resident(_)) {
+            self.checkpoint.release(&full); // it was copied
+        }
+        Ok(weight)
+    }
+
+    /// A matrix that is not trained, where the model computes.
+    fn placed(&self, matrix: Matrix) -> Result<Weight, Error> {
+        Ok(Weight::from(matrix).placed(&self.device, self.arithmetic)?)
+    }
+
+    /// As above, of these numbers.
+    fn frozen(&self, values: &[f32], rows: usize, cols: usize) -> Result<Weight, Error> {
+        self.placed(Matrix::f32(rows, cols, Buffer::from_slice(values)))
     }
 
     /// A linear layer without bias.
@@ -212,7 +239,7 @@ impl<'a> Weights<'a> {
             if self.plan.trains(&name) {
                 return Ok(Weight::Trained(self.trained(name, values, &shape)?));
             }
-            Ok(Matrix::f32(shape[0], shape[1], Buffer::from_slice(&values)).into())
+            self.frozen(&values, shape[0], shape[1])
         };
         Ok(Adapter {
             a: side('A', [lora.rank, inputs])?,
@@ -230,12 +257,9 @@ impl<'a> Weights<'a> {
         let Some(stored) = &self.plan.stored else { return Ok(None) };
         let Some(layer) = stored.layers().get(linear) else { return Ok(None) };
         let [a, b] = stored.lora(layer)?;
-        let matrix = |values: &[f32], rows, cols| {
-            Weight::from(Matrix::f32(rows, cols, Buffer::from_slice(values)))
-        };
         Ok(Some(Adapter {
-            a: matrix(&a, layer.rank, layer.inputs),
-            b: matrix(&b, layer.outputs, layer.rank),
+            a: self.frozen(&a, layer.rank, layer.inputs)?,
+            b: self.frozen(&b, layer.outputs, layer.rank)?,
             scale: layer.scale,
             reach: Reach::All,
             dropout: 0.0,
@@ -264,7 +288,7 @@ impl<'a> Weights<'a> {
         let weight = if self.plan.trains(&full) {
             Weight::Trained(self.trained(full, values, shape)?)
         } else {
-            Matrix::f32(outputs, inputs, Buffer::from_slice(&values)).into()
+            self.frozen(&values, outputs, inputs)?
         };
         Ok(Linear::new(weight, None, Vec::new(), self.arithmetic)?)
     }
@@ -303,7 +327,7 @@ impl<'a> Weights<'a> {
         } else if self.plan.trains(&self.full(&tensor)) {
             return Err(Error::Untrainable { tensor: self.full(&tensor) });
         } else {
-            self.checkpoint.gptq_matrix(&self.full(name), outputs, inputs)?.into()
+            self.placed(self.checkpoint.gptq_matrix(&self.full(name), outputs, inputs)?)?
         };
         let mut adapters = Vec::new();
         if let Some(plora) = &config.plora {

@@ -116,7 +116,7 @@ impl XComposer {
         samples: &[Sample],
         learning: Option<(&Training, f32)>,
     ) -> Result<Loss, Error> {
-        let _buffers = ixc_nn::pass();
+        let (_form, _buffers) = (self.device().enter(), ixc_nn::pass());
         let (training, scale) = learning.unzip();
         let (laid, views) = self.lay(samples, training)?;
         let extent =

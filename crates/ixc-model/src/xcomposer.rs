@@ -6,7 +6,7 @@
 //! ([`crate::training`]) has the same steps recorded.
 //! Deliberately absent: sampling, prompts' wording, files (see [`crate::load`]).
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use ixc_input::{
     prepare::{Geometry, Pixels},
     prompt::Prompt,
@@ -15,6 +15,7 @@ use ixc_nn::{
     Arithmetic,
     activation::gelu,
     cache::{KvCache, KvType},
+    device::Device,
     embedding::Embedding,
     graph::{Value, compose},
     linear::Linear,
@@ -44,6 +45,7 @@ pub struct XComposer {
     decoder: Decoder,
     output: Linear,
     parameters: Vec<Parameter>,
+    device: Device,
 }
 
 /// What turns pixels into rows of the language model: tower, separators, projector.
@@ -53,6 +55,7 @@ pub struct Eye {
     separators: Option<(Small, Small)>,
     projector: [Linear; 2],
     geometry: Geometry,
+    device: Device,
 }
 
 impl XComposer {
@@ -102,6 +105,7 @@ impl XComposer {
             decoder: Decoder::load(&model, &config)?,
             output: weights.linear("output", hidden, vocabulary)?,
             parameters: weights.parameters()?,
+            device: weights.device().clone(),
             config,
         })
     }
@@ -109,6 +113,11 @@ impl XComposer {
     /// What the model is.
     pub fn config(&self) -> &ModelConfig {
         &self.config
+    }
+
+    /// Where it computes.
+    pub fn device(&self) -> &Device {
+        &self.device
     }
 
     /// What is trained, in the order of loading: the same for every model of the same plan.
@@ -154,6 +163,7 @@ impl XComposer {
         features: &[Tensor],
         observe: &mut Observer,
     ) -> Result<Spliced, Error> {
+        let _form = self.device.enter();
         let feature =
             |rows: &Tensor| Ok(Feature { rows: 0..rows.dim(0)?, all: Value::plain(rows.clone()) });
         let features = features.iter().map(feature).collect::<Result<Vec<_>, Error>>()?;
@@ -177,6 +187,7 @@ impl XComposer {
     /// # Errors
     /// When an id is outside the vocabulary.
     pub fn embed(&self, ids: &[u32]) -> Result<Tensor, Error> {
+        let _form = self.device.enter();
         Ok(self.words.forward(ids, false)?.into_tensor())
     }
 
@@ -192,6 +203,7 @@ impl XComposer {
         outputs: Outputs,
         observe: &mut Observer,
     ) -> Result<Tensor, Error> {
+        let _form = self.device.enter();
         let x = Value::plain(embeddings.clone());
         let read = self.decoder.forward(&x, images.clone(), batch, outputs, None, observe)?;
         Ok(read.into_tensor())
@@ -216,6 +228,7 @@ impl XComposer {
     /// # Errors
     /// When the rows are not of the model's width.
     pub fn logits(&self, rows: &Tensor, observe: &mut Observer) -> Result<Tensor, Error> {
+        let _form = self.device.enter();
         let rows = Value::plain(rows.clone());
         let logits = self.output.forward(&rows, &Acting::default())?.into_tensor();
         report(observe, Stage::Logits, &logits)?;
@@ -244,6 +257,7 @@ impl Eye {
                 weights.linear_bias("vision_proj.2", hidden, hidden)?,
             ],
             geometry: config.geometry,
+            device: weights.device().clone(),
         })
     }
 
@@ -263,6 +277,7 @@ impl Eye {
         training: Option<&Training>,
         observe: &mut Observer,
     ) -> Result<(Vec<Feature>, usize), Error> {
+        let _form = self.device.enter();
         let Some(separators) = &self.separators else {
             return self.squares(pictures, training, observe);
         };
@@ -328,5 +343,5 @@ impl Eye {
 /// (3, h, w)
 fn picture(pixels: &Pixels) -> Result<Tensor, Error> {
     let shape = (3, pixels.height as usize, pixels.width as usize);
-    Ok(Tensor::from_slice(&pixels.data, shape, &Device::Cpu)?)
+    Ok(Tensor::from_slice(&pixels.data, shape, &candle_core::Device::Cpu)?)
 }

@@ -5,10 +5,10 @@
 
 mod golden;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
-use golden::{load, load_in, pixels, prompt, see};
+use golden::{devices, load_in, load_on, pixels, prompt, see};
 use ixc_goldens::{Expected, assert_close, deviation, folders, json, tensors, weight_files};
 use ixc_input::{prepare::Geometry, prompt::Prompt};
 use ixc_model::{
@@ -26,6 +26,18 @@ use ixc_nn::{
     interpolate::bicubic,
     weights::{Checkpoint, Keep},
 };
+
+/// A model in each file form and on each device, with what its name is in messages.
+fn loaded(forms: &[PathBuf]) -> impl Iterator<Item = (String, XComposer)> + '_ {
+    let on = |form: &PathBuf| {
+        let form = form.clone();
+        devices().into_iter().map(move |(name, device)| {
+            let model = load_on(&form, Arithmetic::Exact, &device);
+            (format!("{} on {name}", form.display()), model)
+        })
+    };
+    forms.iter().flat_map(on)
+}
 
 /// The whole-model folders, each once for every file form it has.
 fn models(name: &str) -> Vec<(PathBuf, Vec<PathBuf>)> {
@@ -47,8 +59,7 @@ fn values(tensor: &Tensor) -> Vec<f32> {
 fn tower_and_projector() {
     for (folder, forms) in models("tiny-vl") {
         let expected = tensors(&folder.join("expected.safetensors"));
-        for form in forms {
-            let model = load(&form);
+        for (what, model) in loaded(&forms) {
             let pictures = &expected["pixel_values"];
             for image in 0..pictures.shape[0] {
                 let mut observe = watching(|stage: Stage, value: &Tensor| {
@@ -65,11 +76,7 @@ fn tower_and_projector() {
                         shape: all.shape[1..].to_vec(),
                         values: all.values[image * size..(image + 1) * size].to_vec(),
                     };
-                    assert_close(
-                        &format!("{}: {name} of image {image}", form.display()),
-                        &values(value),
-                        &one,
-                    );
+                    assert_close(&format!("{what}: {name} of image {image}"), &values(value), &one);
                 });
                 model.see(&pixels(pictures, image), &mut observe).unwrap();
             }
@@ -81,8 +88,7 @@ fn tower_and_projector() {
 fn decoder_layers_and_logits() {
     for (folder, forms) in models("tiny-vl") {
         let expected = tensors(&folder.join("expected.safetensors"));
-        for form in forms {
-            let model = load(&form);
+        for (what, model) in loaded(&forms) {
             let pictures = &expected["pixel_values"];
             let features = see(&model, pictures);
             for run in ["text", "inter"] {
@@ -104,11 +110,7 @@ fn decoder_layers_and_logits() {
                         Stage::Logits => format!("{run}.logits"),
                         _ => return,
                     };
-                    assert_close(
-                        &format!("{}: {name}", form.display()),
-                        &values(value),
-                        &expected[&name],
-                    );
+                    assert_close(&format!("{what}: {name}"), &values(value), &expected[&name]);
                 });
                 if let Some(mask) = expected.get(&format!("{run}.image_mask")) {
                     let spliced = model
@@ -144,8 +146,7 @@ fn check_run(
 fn gptq_logits() {
     for (folder, forms) in models("tiny-gptq") {
         let expected = tensors(&folder.join("expected.safetensors"));
-        for form in forms {
-            let model = load(&form);
+        for (what, model) in loaded(&forms) {
             assert!(model.config().gptq);
             let pictures = &expected["pixel_values"];
             let features = see(&model, pictures);
@@ -153,7 +154,7 @@ fn gptq_logits() {
             let rows = features[0].dim(0).unwrap();
             check_run(&model, &prompt(&ids, rows), &features, |stage, value| {
                 if stage == Stage::Logits {
-                    let rung = format!("{}: logits", form.display());
+                    let rung = format!("{what}: logits");
                     assert_close(&rung, &values(value), &expected["logits"]);
                 }
             });
@@ -187,36 +188,38 @@ fn high_resolution_towers() {
     let mut found = folders("tiny-4khd");
     found.extend(ixc_goldens::full().map(|_| folders("tiny-2d5")).unwrap_or_default());
     for folder in found {
-        let about = json(&folder.join("expected.json"));
-        let expected = tensors(&folder.join("expected.safetensors"));
-        let checkpoint = Checkpoint::open(&folder.join("vision.safetensors")).unwrap();
-        let config = Shapes::new(&checkpoint).vision(None).unwrap().unwrap();
-        let tile = about["tile"].as_u64().unwrap() as u32;
-        assert!(matches!(config.geometry, Geometry::Tiles { tile: t, .. } if t == tile));
-        let hidden = checkpoint.info("vision_proj.2.bias").unwrap().shape[0];
-        assert!(checkpoint.info(&format!("{TOWER}.pre_layrnorm.weight")).is_some());
-        let eye =
-            Eye::load(&Weights::new(&checkpoint, Keep::Stored, Arithmetic::Exact), &config, hidden)
-                .unwrap();
-        for (case, about) in about["cases"].as_array().unwrap().iter().enumerate() {
-            let mut picture = pixels(&expected[&format!("case{case}.pixel_values_times8")], 0);
-            picture.data.iter_mut().for_each(|value| *value /= 8.0);
-            let mut observe = watching(|stage: Stage, value: &Tensor| {
-                let part = match stage {
-                    Stage::TilesMerged => "merged",
-                    Stage::Projector => "projected",
-                    _ => return,
-                };
-                let name = format!("case{case}.{part}");
-                assert_close(
-                    &format!("{}: {name}", folder.display()),
-                    &values(value),
-                    &expected[&name],
-                );
-            });
-            let rows = eye.forward(&picture, &mut observe).unwrap();
-            assert_eq!(rows.dim(0).unwrap() as u64, about["tokens"].as_u64().unwrap());
+        for (name, device) in devices() {
+            climb_tower(&folder, name, &device);
         }
+    }
+}
+
+fn climb_tower(folder: &Path, device_name: &str, device: &ixc_nn::device::Device) {
+    let about = json(&folder.join("expected.json"));
+    let expected = tensors(&folder.join("expected.safetensors"));
+    let checkpoint = Checkpoint::open(&folder.join("vision.safetensors")).unwrap();
+    let config = Shapes::new(&checkpoint).vision(None).unwrap().unwrap();
+    let tile = about["tile"].as_u64().unwrap() as u32;
+    assert!(matches!(config.geometry, Geometry::Tiles { tile: t, .. } if t == tile));
+    let hidden = checkpoint.info("vision_proj.2.bias").unwrap().shape[0];
+    assert!(checkpoint.info(&format!("{TOWER}.pre_layrnorm.weight")).is_some());
+    let weights = Weights::new(&checkpoint, Keep::Stored, Arithmetic::Exact).on(device);
+    let eye = Eye::load(&weights, &config, hidden).unwrap();
+    for (case, about) in about["cases"].as_array().unwrap().iter().enumerate() {
+        let mut picture = pixels(&expected[&format!("case{case}.pixel_values_times8")], 0);
+        picture.data.iter_mut().for_each(|value| *value /= 8.0);
+        let mut observe = watching(|stage: Stage, value: &Tensor| {
+            let part = match stage {
+                Stage::TilesMerged => "merged",
+                Stage::Projector => "projected",
+                _ => return,
+            };
+            let name = format!("case{case}.{part}");
+            let rung = format!("{} on {device_name}: {name}", folder.display());
+            assert_close(&rung, &values(value), &expected[&name]);
+        });
+        let rows = eye.forward(&picture, &mut observe).unwrap();
+        assert_eq!(rows.dim(0).unwrap() as u64, about["tokens"].as_u64().unwrap());
     }
 }
 

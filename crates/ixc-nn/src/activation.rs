@@ -19,7 +19,7 @@ use crate::{
 /// # Errors
 /// When x is not float32.
 pub fn quick_gelu(x: Value) -> Result<Value, Error> {
-    if !x.is_on_cpu() {
+    if !x.has_kernels() {
         return composed_quick_gelu(&x);
     }
     each(x, "quick_gelu", elementwise::quick_gelu, elementwise::quick_gelu_backward)
@@ -39,7 +39,7 @@ pub fn composed_quick_gelu(x: &Value) -> Result<Value, Error> {
 /// # Errors
 /// When x is not float32.
 pub fn gelu(x: Value) -> Result<Value, Error> {
-    if !x.is_on_cpu() {
+    if !x.has_kernels() {
         return composed_gelu(&x);
     }
     each(x, "gelu", elementwise::gelu, elementwise::gelu_backward)
@@ -64,8 +64,9 @@ pub fn add(x: Value, y: &Value) -> Result<Value, Error> {
     if x.tensor().dims() != y.tensor().dims() {
         bail_shape("add", x.tensor().dims(), y.tensor().dims())?;
     }
-    if !x.is_on_cpu() {
-        return compose([&x, y], |[x, y]| Ok((x + y)?));
+    if !x.has_kernels() {
+        let sum = (x.tensor() + y.tensor())?;
+        return Ok(Value::made(sum, &[&x, y], false, |dy| Ok(vec![Some(dy.clone()), Some(dy)])));
     }
     if !x.is_recorded() && !y.is_recorded() {
         let sum = change_by(x.into_tensor(), y.tensor(), "add", elementwise::add)?;

@@ -2,7 +2,10 @@
 //!
 //! [`packed`] is the language model's, of several sequences behind one another; [`views`] the tower's. Both
 //! can be taken back, keeping queries, keys and values: scores are computed again.
+//! On a device both are `device`'s; the composed forms are plain twins in the tests.
 //! Deliberately absent: projections.
+
+mod device;
 
 use candle_core::{CpuStorage, Device, Storage, Tensor};
 use ixc_kernels::{
@@ -49,8 +52,8 @@ pub fn packed(
     if spans.iter().map(|span| span.rows).sum::<usize>() != heads.rows {
         return Err(refuse(format!("attention: {} rows are not those of {spans:?}", heads.rows)));
     }
-    if !qkv.is_on_cpu() {
-        return composed_packed(&qkv, tables, kv_heads, group, spans);
+    if !qkv.has_kernels() {
+        return device::packed(&qkv, tables, kv_heads, group, spans, arithmetic);
     }
     let (q, k, v) = tables.split(qkv.tensor(), kv_heads, group)?; // (kv, g, n, d), (kv, n, d)
     let seen = if spans.iter().any(|span| span.past.is_some()) {
@@ -136,8 +139,8 @@ pub fn views(
     heads: usize,
     arithmetic: Arithmetic,
 ) -> Result<Value, Error> {
-    if !q.is_on_cpu() {
-        return composed_views(&q, &k, &v, heads);
+    if !q.has_kernels() {
+        return device::views(&q, &k, &v, heads, arithmetic);
     }
     let (views, count, width) = q.tensor().dims3()?;
     let [q_rows, k_rows, v_rows] = [&q, &k, &v].map(|x| x.tensor().contiguous());

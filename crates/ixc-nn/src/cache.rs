@@ -4,7 +4,7 @@
 //! sequence grows, and memory follows its length. A copy of a cache ([`Clone`]: a beam, a conversation over
 //! the same picture) shares all pages, and copies the last one when it first writes to it.
 //! Deliberately absent: positions of more than one sequence (a batch is a list of caches), attention itself
-//! (see [`crate::attention`]), files (see `saved`).
+//! (see [`crate::attention`]), files (see `saved`), devices (see `device`).
 
 use std::sync::Arc;
 
@@ -19,6 +19,7 @@ pub use ixc_kernels::attention::KvType;
 
 use crate::{Error, attention::rows};
 
+mod device;
 mod saved;
 
 /// Positions of a page. The blocks of the kernels divide it, so none lies across pages.
@@ -116,6 +117,8 @@ pub struct LayerCache {
     shape: CacheShape,
     pages: Vec<Arc<Page>>,
     len: usize,
+    /// In place of pages, where a device computes.
+    resident: Option<device::Resident>,
 }
 
 impl LayerCache {
@@ -156,20 +159,27 @@ impl LayerCache {
     /// # Errors
     /// When the shapes are not the cache's, or the tensors not float32 on the CPU.
     pub fn append(&mut self, k: &Tensor, v: &Tensor) -> Result<(), Error> {
-        let (kv_heads, count, width) = k.dims3()?;
-        let expected = (self.shape.kv_heads, count, self.shape.width);
-        if (kv_heads, count, width) != expected || v.dims3()? != expected {
-            return Err(candle_core::Error::Msg(format!(
-                "cache: expected keys and values of {} heads of {}, found {:?} and {:?}",
-                self.shape.kv_heads,
-                self.shape.width,
-                k.dims(),
-                v.dims()
-            ))
-            .into());
-        }
+        self.check(k, v)?;
+        let count = k.dim(1)?;
         rows(k, |k| rows(v, |v| self.append_rows(k, v, count)))??;
         Ok(())
+    }
+
+    /// Checks that keys and values are those of some positions of this cache.
+    fn check(&self, k: &Tensor, v: &Tensor) -> Result<(), Error> {
+        let found = k.dims3()?;
+        let expected = (self.shape.kv_heads, found.1, self.shape.width);
+        if found == expected && v.dims3()? == expected {
+            return Ok(());
+        }
+        Err(candle_core::Error::Msg(format!(
+            "cache: expected keys and values of {} heads of {}, found {:?} and {:?}",
+            self.shape.kv_heads,
+            self.shape.width,
+            k.dims(),
+            v.dims()
+        ))
+        .into())
     }
 
     /// The page that the next position belongs to, this cache's own.
@@ -194,6 +204,11 @@ impl LayerCache {
     }
 
     fn truncate(&mut self, len: usize) {
+        if len < self.len {
+            // A view, which the next positions copy.
+            let cut = |x: Tensor| x.narrow(1, 0, len).expect("fewer than there are");
+            self.resident = self.resident.take().map(|sides| sides.map(cut));
+        }
         self.len = self.len.min(len);
         self.pages.truncate(self.len.div_ceil(PAGE));
     }
@@ -210,7 +225,7 @@ pub struct KvCache {
 impl KvCache {
     /// An empty cache.
     pub fn new(shape: CacheShape) -> Self {
-        let layer = LayerCache { shape, pages: Vec::new(), len: 0 };
+        let layer = LayerCache { shape, pages: Vec::new(), len: 0, resident: None };
         Self { shape, layers: vec![layer; shape.layers], len: 0 }
     }
 
@@ -231,9 +246,13 @@ impl KvCache {
 
     /// Bytes of its pages, those included that copies share.
     pub fn bytes(&self) -> u64 {
-        let pages: usize = self.layers.iter().map(|layer| layer.pages.len()).sum();
+        let positions = |layer: &LayerCache| match &layer.resident {
+            Some([k, _]) => k.dims()[1],
+            None => layer.pages.len() * PAGE,
+        };
+        let positions: usize = self.layers.iter().map(positions).sum();
         let row = self.shape.kind.row_bytes(self.shape.width);
-        2 * (pages * PAGE * self.shape.kv_heads * row) as u64
+        2 * (positions * self.shape.kv_heads * row) as u64
     }
 
     /// One layer's part, to be appended to and read by attention.

@@ -1,10 +1,11 @@
-//! Token embeddings: rows of a stored matrix, widened as they are looked up.
+//! Token embeddings: rows of a stored matrix, widened as they are looked up, where the table lies.
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use ixc_kernels::reduce::scatter_add;
 
 use crate::{
     Error,
+    device::has_kernels,
     graph::Value,
     numbers::{lend, read},
     trained::Weight,
@@ -31,8 +32,12 @@ impl Embedding {
         if let Some(&id) = ids.iter().find(|&&id| id as usize >= vocabulary) {
             return Err(Error::TokenOutsideVocabulary { id: id as usize, vocabulary });
         }
+        if let Some(table) = self.on_device() {
+            return self.looked_up(&table, ids, recorded);
+        }
         let mut rows = vec![0f32; ids.len() * width];
         match &self.table {
+            Weight::Resident(_) => unreachable!("looked up on its device"),
             Weight::Frozen(table) => {
                 for (&id, row) in ids.iter().zip(rows.chunks_exact_mut(width)) {
                     let id = id as usize;
@@ -55,6 +60,29 @@ impl Embedding {
             read(&gradient.contiguous()?, |rows| {
                 table.add(|sum| scatter_add(rows, &ids, width, sum))
             })
+        }))
+    }
+
+    /// The table, (vocabulary, width), where kernels of ours do not reach it.
+    fn on_device(&self) -> Option<Tensor> {
+        match &self.table {
+            Weight::Frozen(_) => None,
+            Weight::Resident(table) => Some(table.clone()),
+            Weight::Trained(table) => Some(table.master().clone()).filter(|t| !has_kernels(t)),
+        }
+    }
+
+    /// As [`Embedding::forward`], of candle's operations.
+    fn looked_up(&self, table: &Tensor, ids: &[u32], recorded: bool) -> Result<Value, Error> {
+        let places = Tensor::new(ids, table.device())?;
+        let rows = table.index_select(&places, 0)?.to_dtype(DType::F32)?;
+        let Some(table) = self.table.trained().filter(|_| recorded) else {
+            return Ok(Value::given(rows, recorded));
+        };
+        let table = table.clone();
+        Ok(Value::grown(rows, move |gradient| {
+            let zeros = table.master().zeros_like()?;
+            table.add_tensor(zeros.index_add(&places, &gradient.contiguous()?, 0)?.into())
         }))
     }
 }

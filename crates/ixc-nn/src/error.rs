@@ -16,6 +16,14 @@ pub enum Error {
     /// candle refused an operation.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),
+    /// A device that cannot be used.
+    #[error("cannot use the device {device:?}: {reason}")]
+    NoDevice {
+        /// Its name.
+        device: String,
+        /// What was expected, what was found, and what to do.
+        reason: String,
+    },
     /// A token id that the embedding table has no row for.
     #[error(
         "token id {id} is outside the vocabulary of {vocabulary}: the tokenizer does not belong to this model"

@@ -22,6 +22,7 @@ use ixc_kernels::elementwise;
 
 use crate::{
     Error,
+    device::has_kernels,
     numbers::{self, change_by},
 };
 
@@ -163,8 +164,9 @@ impl Value {
         self.node.as_ref().is_some_and(|node| node.is_wanted())
     }
 
-    pub(crate) fn is_on_cpu(&self) -> bool {
-        self.tensor.device().is_cpu()
+    /// Whether kernels of our own can work on it.
+    pub(crate) fn has_kernels(&self) -> bool {
+        has_kernels(&self.tensor)
     }
 
     /// The same numbers in another shape.
@@ -268,7 +270,7 @@ impl Gradient {
     }
 
     fn plus(self, other: Self) -> Result<Self, Error> {
-        if !self.device().is_cpu() {
+        if !has_kernels(&self) {
             return Ok((&*self.0 + &*other.0).map_err(Error::from)?.into());
         }
         let (own, shared) = match (self.own(), other) {

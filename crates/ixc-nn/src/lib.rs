@@ -1,11 +1,12 @@
 //! Layers and numbers on candle: what a transformer is made of, and the files its weights live in.
 //!
 //! Weights are read through [`weights::Checkpoint`] and keep their stored precision; activations are
-//! float32 tensors. Deliberately absent: words, pictures, and any knowledge of which model this is.
+//! float32 tensors. A [`device::Device`] says where, and so in which form, a model computes. Deliberately absent: words, pictures, and any knowledge of which model this is.
 
 pub mod activation;
 pub mod attention;
 pub mod cache;
+pub mod device;
 pub mod embedding;
 pub mod error;
 pub mod files;
@@ -15,6 +16,7 @@ pub mod interpolate;
 pub mod limits;
 pub mod linear;
 pub mod loss;
+pub mod moments;
 pub mod norm;
 pub mod numbers;
 pub mod plora;

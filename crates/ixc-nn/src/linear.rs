@@ -3,11 +3,12 @@
 //! y = x · Wᵀ + b + the adapters' parts ([`crate::plora`]), summed in one product. Activations are float32;
 //! a frozen weight stays as its file has it, a trained one is a float32 master, and [`Arithmetic`] says what
 //! their products are made of. A layer may count what it is fed ([`crate::inputs`]). The steps back are in
-//! `back`.
+//! `back`; a device's layer is `device`.
 //! Deliberately absent: what the layers are for.
 
 mod back;
 mod composed;
+mod device;
 
 use std::sync::Arc;
 
@@ -119,8 +120,9 @@ impl Linear {
     /// When shapes do not fit.
     pub fn forward_onto(&self, x: &Value, onto: &Value, acting: &Acting) -> Result<Value, Error> {
         self.check(x.tensor())?;
-        if !x.is_on_cpu() {
-            return add(self.composed(x, acting)?, onto);
+        if !x.has_kernels() {
+            let [out] = Self::over_on_device([self], x, acting)?;
+            return add(out, onto);
         }
         let rows = x.tensor().contiguous()?;
         let past = onto.tensor().contiguous()?;
@@ -164,9 +166,8 @@ impl Linear {
         acting: &Acting,
     ) -> Result<[Value; N], Error> {
         layers.iter().try_for_each(|layer| layer.check(x.tensor()))?;
-        if !x.is_on_cpu() {
-            let outs = layers.iter().map(|layer| layer.composed(x, acting));
-            return Ok(array(outs.collect::<Result<Vec<_>, _>>()?));
+        if !x.has_kernels() {
+            return Self::over_on_device(layers, x, acting);
         }
         let rows = x.tensor().contiguous()?;
         let products = read(&rows, |values| {
@@ -192,8 +193,8 @@ impl Linear {
                 bail_shape("a gated layer's bias", &[], bias.dims())?;
             }
         }
-        if !x.is_on_cpu() {
-            return Self::composed_gated(gate, up, x, acting);
+        if !x.has_kernels() {
+            return Self::gated_on_device(gate, up, x, acting);
         }
         let rows = x.tensor().contiguous()?;
         if x.is_recorded() {

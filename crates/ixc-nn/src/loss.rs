@@ -9,6 +9,7 @@ use ixc_kernels::loss;
 
 use crate::{
     Error,
+    device::has_kernels,
     graph::{Gradient, Value},
     linear::{Linear, bail_shape},
     numbers::change,
@@ -71,7 +72,7 @@ pub fn cross_entropy(
 
 /// The loss of some rows' scores, and its gradient in their place.
 fn score(logits: Tensor, targets: &[u32], scale: f32) -> Result<(f64, Tensor), Error> {
-    if !logits.device().is_cpu() {
+    if !has_kernels(&logits) {
         return composed_score(&logits, targets, scale);
     }
     let targets: Vec<Option<u32>> = targets.iter().copied().map(Some).collect();

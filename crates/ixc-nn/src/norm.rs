@@ -1,5 +1,7 @@
 //! The two normalisations: RMSNorm of the language model, LayerNorm of the vision tower.
 
+mod device;
+
 use candle_core::{D, Device, Tensor};
 use ixc_kernels::{norm, recycle::floats};
 
@@ -27,8 +29,8 @@ impl RmsNorm {
     /// When the last extent is not the weight's.
     pub fn forward(&self, x: &Value) -> Result<Value, Error> {
         check("rms_norm", x, &self.weight)?;
-        if !x.is_on_cpu() {
-            return self.composed(x);
+        if !x.has_kernels() {
+            return self.on_device(x);
         }
         let eps = self.eps as f32;
         let (x_rows, out) = by_row(x.tensor(), |x, out| {
@@ -83,8 +85,8 @@ impl LayerNorm {
     pub fn forward(&self, x: &Value) -> Result<Value, Error> {
         check("layer_norm", x, &self.weight)?;
         check("layer_norm's bias", x, &self.bias)?;
-        if !x.is_on_cpu() {
-            return self.composed(x);
+        if !x.has_kernels() {
+            return self.on_device(x);
         }
         let eps = self.eps as f32;
         let (x_rows, out) = by_row(x.tensor(), |x, out| {

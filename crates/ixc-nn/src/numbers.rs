@@ -11,21 +11,26 @@ use std::{
 
 use candle_core::{CpuStorage, InplaceOp1, InplaceOp2, Layout, Storage, Tensor, bail};
 
-use crate::Error;
+use crate::{Error, device::has_kernels};
 
-/// A tensor's numbers, lent.
-pub struct Lent<'a> {
-    storage: Box<dyn Deref<Target = Storage> + 'a>,
-    range: Range<usize>,
+/// A tensor's numbers, lent; those of a device's tensor are a copy.
+pub struct Lent<'a>(Lender<'a>);
+
+enum Lender<'a> {
+    Tensor { storage: Box<dyn Deref<Target = Storage> + 'a>, range: Range<usize> },
+    Copy(Vec<f32>),
 }
 
 impl Deref for Lent<'_> {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        match &**self.storage {
-            Storage::Cpu(CpuStorage::F32(values)) => &values[self.range.clone()],
-            _ => unreachable!("checked when it was lent"),
+        match &self.0 {
+            Lender::Copy(values) => values,
+            Lender::Tensor { storage, range } => match &***storage {
+                Storage::Cpu(CpuStorage::F32(values)) => &values[range.clone()],
+                _ => unreachable!("checked when it was lent"),
+            },
         }
     }
 }
@@ -38,7 +43,16 @@ pub(crate) fn lend(x: &Tensor) -> Result<Lent<'_>, Error> {
     read(x, |_| Ok(()))?;
     let (storage, layout) = x.storage_and_layout();
     let start = layout.start_offset();
-    Ok(Lent { range: start..start + x.elem_count(), storage: Box::new(storage) })
+    let range = start..start + x.elem_count();
+    Ok(Lent(Lender::Tensor { range, storage: Box::new(storage) }))
+}
+
+/// Copies the numbers of a float32 tensor, wherever it is.
+///
+/// # Errors
+/// When it is of another type, or its device failed.
+pub(crate) fn copied(x: &Tensor) -> Result<Lent<'static>, Error> {
+    Ok(Lent(Lender::Copy(x.flatten_all()?.to_vec1()?)))
 }
 
 /// Calls `read` with the numbers of a contiguous tensor.
@@ -87,10 +101,13 @@ pub(crate) fn change_by(
 
 /// Gives a large tensor's memory to the next one of this pass (see [`ixc_kernels::recycle`]). The caller
 /// promises that no other tensor shares it: such a one would be left without numbers. A tensor that is
-/// not float32 on the CPU is dropped.
+/// not float32 on the CPU is dropped, and so are those of candle's operations, which share what they can.
 pub fn recycle(x: Tensor) {
+    if !has_kernels(&x) {
+        return;
+    }
     let taken = Cell::new(Vec::new());
-    // Refused on another device, where there is nothing to take.
+    // Refused for other types, where there is nothing to take.
     if x.inplace_op1(&Take(&taken)).is_ok() {
         ixc_kernels::recycle::give(taken.into_inner());
     }

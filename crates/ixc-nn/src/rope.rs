@@ -4,9 +4,10 @@
 //! with the total length (published `InternLM2DynamicNTKScalingRotaryEmbedding`): it is computed for
 //! the length at hand each time, never kept from an earlier, longer sequence.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
+use candle_nn::rotary_emb::rope;
 use ixc_kernels::{
     attention::Heads,
     heads::{Angles, Split, rope_split},
@@ -37,6 +38,8 @@ struct Tables {
     sin: Vec<f32>,
     positions: usize,
     width: usize,
+    /// The same in a device's memory, from the first time on that they are needed there.
+    on_device: OnceLock<[Tensor; 2]>,
 }
 
 impl Rope {
@@ -55,8 +58,13 @@ impl Rope {
     /// Tables for sequences behind one another, (start, count) each: positions `start..start + count`.
     pub fn tables(&self, sequences: impl IntoIterator<Item = (usize, usize)>) -> RopeTables {
         let half = self.width / 2;
-        let mut tables =
-            Tables { cos: Vec::new(), sin: Vec::new(), positions: 0, width: self.width };
+        let mut tables = Tables {
+            cos: Vec::new(),
+            sin: Vec::new(),
+            positions: 0,
+            width: self.width,
+            on_device: OnceLock::new(),
+        };
         for (start, count) in sequences {
             let base = self.base_at(start + count);
             // The published code rounds the frequencies and the angles to float32, and so do we.
@@ -118,6 +126,59 @@ impl RopeTables {
         let keys = |k| Tensor::from_vec(k, (kv_heads, count, width), &Device::Cpu);
         let q = Tensor::from_vec(q, (kv_heads, group, count, width), &Device::Cpu)?;
         Ok((q, keys(k)?, keys(v)?))
+    }
+
+    /// Cosines and sines beside a tensor, (positions, width / 2) each.
+    fn beside(&self, x: &Tensor) -> Result<&[Tensor; 2], Error> {
+        if let Some(there) = self.0.on_device.get() {
+            return Ok(there);
+        }
+        let table = |values: &[f32]| {
+            Tensor::from_slice(values, (self.0.positions, self.0.width / 2), x.device())
+        };
+        let made = [table(&self.0.cos)?, table(&self.0.sin)?];
+        Ok(self.0.on_device.get_or_init(|| made))
+    }
+
+    /// [`RopeTables::split`] on a device, of float32.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn split_on_device(
+        &self,
+        rows: &Tensor,
+        kv_heads: usize,
+        group: usize,
+    ) -> Result<(Tensor, Tensor, Tensor), Error> {
+        let Heads { rows: count, width, .. } = self.heads(rows, kv_heads, group)?;
+        let [cos, sin] = self.beside(rows)?;
+        let packed = rows.reshape((count, kv_heads, group + 2, width))?.permute((1, 2, 0, 3))?;
+        let member = |first, members| packed.narrow(1, first, members)?.contiguous();
+        let q = rope(&member(0, group)?, cos, sin)?; // (kv, group, n, d)
+        let k = rope(&member(group, 1)?, cos, sin)?.squeeze(1)?;
+        Ok((q, k, member(group + 1, 1)?.squeeze(1)?))
+    }
+
+    /// The way back: gradients of queries (kv, group, n, d), keys and values (kv, n, d) → of packed rows,
+    /// (n, kv · (group + 2) · d), float32.
+    ///
+    /// # Errors
+    /// When shapes do not fit.
+    pub(crate) fn split_back_on_device(
+        &self,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+    ) -> Result<Tensor, Error> {
+        let (kv_heads, group, count, width) = q.dims4()?;
+        let [cos, sin] = self.beside(q)?;
+        let float = |x: &Tensor| x.to_dtype(DType::F32)?.contiguous();
+        // A rotation's way back is the rotation back.
+        let back = sin.neg()?;
+        let q = rope(&float(q)?, cos, &back)?;
+        let k = rope(&float(&k.unsqueeze(1)?)?, cos, &back)?;
+        let packed = Tensor::cat(&[q, k, float(&v.unsqueeze(1)?)?], 1)?; // (kv, group + 2, n, d)
+        Ok(packed.permute((2, 0, 1, 3))?.reshape((count, kv_heads * (group + 2) * width))?)
     }
 
     /// [`RopeTables::split`] of candle's operations.

@@ -7,7 +7,8 @@ use ixc_kernels::{elementwise, reduce::scatter_add};
 
 use crate::{
     Error,
-    graph::{Gradient, Value, compose},
+    device::has_kernels,
+    graph::{Gradient, Value},
     numbers::read,
 };
 
@@ -32,6 +33,9 @@ pub fn cat(pieces: &[(Value, Range<usize>)]) -> Result<Value, Error> {
     let extents: Vec<(Vec<usize>, bool)> =
         sources.iter().map(|x| (x.tensor().dims().to_vec(), x.wants_gradient())).collect();
     Ok(Value::made(out, &sources.clone(), false, move |gradient| {
+        if !has_kernels(&gradient) {
+            return cut_apart(&gradient, &places, &extents);
+        }
         read(&gradient.contiguous()?, |from| taken_apart(from, &places, &extents))
     }))
 }
@@ -65,6 +69,30 @@ fn taken_apart(
     Ok(gradients)
 }
 
+/// As [`taken_apart`], of candle's operations.
+fn cut_apart(
+    from: &Tensor,
+    places: &[(usize, Range<usize>)],
+    extents: &[(Vec<usize>, bool)],
+) -> Result<Vec<Option<Gradient>>, Error> {
+    let mut sums: Vec<Option<Tensor>> = vec![None; extents.len()];
+    let mut start = 0;
+    for (source, rows) in places {
+        let (dims, wanted) = &extents[*source];
+        if *wanted {
+            let piece = from.narrow(0, start, rows.len())?;
+            let piece = piece.pad_with_zeros(0, rows.start, dims[0] - rows.end)?;
+            let sum = &mut sums[*source];
+            *sum = Some(match sum.take() {
+                Some(before) => (before + piece)?,
+                None => piece.contiguous()?,
+            });
+        }
+        start += rows.len();
+    }
+    Ok(sums.into_iter().map(|sum| sum.map(Gradient::from)).collect())
+}
+
 /// Some rows of x, (n, width) → (rows, width), in their order; none twice.
 ///
 /// # Errors
@@ -72,10 +100,13 @@ fn taken_apart(
 pub fn select(x: &Value, rows: &[u32]) -> Result<Value, Error> {
     let (count, width) = x.tensor().dims2()?;
     let indices = Tensor::new(rows, x.tensor().device())?;
-    if !x.is_on_cpu() {
-        return compose([x], |[x]| Ok(x.index_select(&indices, 0)?));
-    }
     let out = x.tensor().index_select(&indices, 0)?;
+    if !x.has_kernels() {
+        return Ok(Value::made(out, &[x], false, move |gradient| {
+            let all = Tensor::zeros((count, width), gradient.dtype(), gradient.device())?;
+            Ok(vec![Some(all.index_add(&indices, &gradient.contiguous()?, 0)?.into())])
+        }));
+    }
     let rows = rows.to_vec();
     Ok(Value::made(out, &[x], false, move |gradient| {
         let mut all = vec![0f32; count * width];

@@ -1,19 +1,21 @@
 //! Weights that are trained, and layers' weights that may be.
 //!
 //! A trained weight is a float32 master with a gradient of its own, which steps back add to in place, so
-//! that no gradient is held twice. A frozen weight stays as its file has it.
+//! that no gradient is held twice. A frozen weight stays as its file has it. On a device without our kernels
+//! masters, gradients and frozen weights are its tensors, the latter in the type that products are made of.
 //! Deliberately absent: names (the model's matter), the optimiser's rule and its state.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use candle_core::{DType, Device, Tensor};
-use ixc_kernels::{Matrix, elementwise};
+use candle_core::{DType, Tensor};
+use ixc_kernels::{Arithmetic, Matrix, elementwise};
 
 use crate::{
     Error,
+    device::Device,
     graph::{Gradient, Value},
     linear::bail_shape,
-    numbers::{Lent, change, change_by, lend, read},
+    numbers::{Lent, change, change_by, copied, lend, read},
 };
 
 /// A trained weight. Clones are the same weight.
@@ -22,6 +24,7 @@ pub struct Trained(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    device: Device,
     /// float32, contiguous, nobody else's.
     master: Tensor,
     gradient: Mutex<Sum>,
@@ -36,13 +39,33 @@ struct Sum {
 }
 
 impl Trained {
-    /// A weight of these values.
+    /// A weight of these values, for the CPU's kernels.
     ///
     /// # Errors
     /// When there are not as many as the shape says.
     pub fn new(values: Vec<f32>, shape: &[usize]) -> Result<Self, Error> {
-        let master = Tensor::from_vec(values, shape, &Device::Cpu)?;
-        Ok(Self(Arc::new(Inner { master, gradient: Mutex::default() })))
+        Self::on(&Device::default(), values, shape)
+    }
+
+    /// A weight of these values on a device.
+    ///
+    /// # Errors
+    /// When there are not as many as the shape says, or the device has no room for them.
+    pub fn on(device: &Device, values: Vec<f32>, shape: &[usize]) -> Result<Self, Error> {
+        let master = Tensor::from_vec(values, shape, device.tensors())?;
+        let device = device.clone();
+        Ok(Self(Arc::new(Inner { device, master, gradient: Mutex::default() })))
+    }
+
+    /// Where it is.
+    pub fn device(&self) -> &Device {
+        &self.0.device
+    }
+
+    /// The gradient so far, of the master's shape; none where no step back came by since the last change.
+    pub(crate) fn gradient_tensor(&self) -> Option<Tensor> {
+        let sum = self.sum();
+        sum.tensor.clone().filter(|_| sum.begun)
     }
 
     /// The master, which changes when the weight is trained: copy it to keep it.
@@ -63,24 +86,32 @@ impl Trained {
         if values.len() != self.0.master.elem_count() {
             bail_shape("a trained weight", self.dims(), &[values.len()])?;
         }
-        change(self.0.master.clone(), "set", |master| master.copy_from_slice(values))?;
-        Ok(())
+        if self.0.device.has_kernels() {
+            change(self.0.master.clone(), "set", |master| master.copy_from_slice(values))?;
+            return Ok(());
+        }
+        self.replace(&Tensor::from_slice(values, self.dims(), self.0.device.tensors())?)
     }
 
-    /// Lends the master's numbers, which must not be changed meanwhile.
+    /// Puts a tensor's numbers in the place of a device's master.
+    pub(crate) fn replace(&self, with: &Tensor) -> Result<(), Error> {
+        Ok(self.0.master.slice_set(with, 0, 0)?)
+    }
+
+    /// Lends the master's numbers, which must not be changed meanwhile; a copy of a device's.
     ///
     /// # Errors
     /// None on the CPU.
     pub fn numbers(&self) -> Result<Lent<'_>, Error> {
-        lend(&self.0.master)
+        if self.0.device.has_kernels() { lend(&self.0.master) } else { copied(&self.0.master) }
     }
 
     /// Changes the master by the gradient so far, zeros where no step back came by, which is forgotten
     /// afterwards.
     ///
     /// # Errors
-    /// None on the CPU.
-    pub fn update(&self, change: impl FnOnce(&mut [f32], &[f32])) -> Result<(), Error> {
+    /// None on the CPU, where it must be.
+    pub(crate) fn update(&self, change: impl FnOnce(&mut [f32], &[f32])) -> Result<(), Error> {
         self.add(|_| ())?;
         let mut sum = self.sum();
         if let Some(gradient) = &sum.tensor {
@@ -97,6 +128,7 @@ impl Trained {
     pub fn gradient<R>(&self, with: impl FnOnce(Option<&[f32]>) -> R) -> Result<R, Error> {
         let sum = self.sum();
         match sum.tensor.as_ref().filter(|_| sum.begun) {
+            Some(tensor) if !self.0.device.has_kernels() => Ok(with(Some(&copied(tensor)?))),
             Some(tensor) => read(tensor, |gradient| Ok(with(Some(gradient)))),
             None => Ok(with(None)),
         }
@@ -113,7 +145,7 @@ impl Trained {
         let begun = std::mem::replace(&mut sum.begun, true);
         let tensor = match sum.tensor.take() {
             Some(tensor) => tensor,
-            None => Tensor::zeros(self.dims(), DType::F32, &Device::Cpu)?,
+            None => Tensor::zeros(self.dims(), DType::F32, &candle_core::Device::Cpu)?,
         };
         sum.tensor = Some(change(tensor, "gradient", |values| {
             if !begun {
@@ -127,12 +159,24 @@ impl Trained {
     /// Adds a gradient of as many numbers.
     ///
     /// # Errors
-    /// When it has another length, or is not float32.
+    /// When it has another length, or is on another device.
     pub(crate) fn add_tensor(&self, gradient: Gradient) -> Result<(), Error> {
         if gradient.elem_count() != self.0.master.elem_count() {
             bail_shape("a gradient", self.dims(), gradient.dims())?;
         }
-        read(&gradient.contiguous()?, |new| self.add(|sum| elementwise::add(sum, new)))
+        let new = gradient.to_dtype(DType::F32)?.contiguous()?;
+        if self.0.device.has_kernels() {
+            return read(&new, |new| self.add(|sum| elementwise::add(sum, new)));
+        }
+        let new = new.reshape(self.dims())?;
+        let mut sum = self.sum();
+        let before = sum.tensor.take().filter(|_| sum.begun);
+        sum.tensor = Some(match before {
+            Some(before) => (before + new)?,
+            None => new,
+        });
+        sum.begun = true;
+        Ok(())
     }
 
     /// The weight as a value beside another one, recorded where that is.
@@ -155,6 +199,8 @@ impl Trained {
 pub enum Weight {
     /// Never changed, in any storage.
     Frozen(Matrix),
+    /// Never changed, (outputs, inputs) in a device's memory ([`Device::matrix`]).
+    Resident(Tensor),
     /// A float32 master whose first extent are outputs, and all others inputs.
     Trained(Trained),
 }
@@ -170,6 +216,7 @@ impl Weight {
     pub fn rows(&self) -> usize {
         match self {
             Self::Frozen(matrix) => matrix.rows(),
+            Self::Resident(tensor) => tensor.dims()[0],
             Self::Trained(trained) => trained.dims()[0],
         }
     }
@@ -178,6 +225,7 @@ impl Weight {
     pub fn cols(&self) -> usize {
         match self {
             Self::Frozen(matrix) => matrix.cols(),
+            Self::Resident(tensor) => tensor.dims()[1],
             Self::Trained(trained) => trained.dims()[1..].iter().product(),
         }
     }
@@ -185,8 +233,36 @@ impl Weight {
     /// The trained weight, if it is one.
     pub fn trained(&self) -> Option<&Trained> {
         match self {
-            Self::Frozen(_) => None,
+            Self::Frozen(_) | Self::Resident(_) => None,
             Self::Trained(trained) => Some(trained),
+        }
+    }
+
+    /// The weight where a device's layers want it: a frozen matrix goes into its memory.
+    ///
+    /// # Errors
+    /// When the device has no room for it.
+    pub fn placed(self, device: &Device, arithmetic: Arithmetic) -> Result<Self, Error> {
+        match self {
+            Self::Frozen(matrix) if !device.has_kernels() => {
+                Ok(Self::Resident(device.matrix(&matrix, arithmetic)?))
+            }
+            other => Ok(other),
+        }
+    }
+
+    /// The matrix as a device multiplies it: (outputs, inputs) of `dtype`.
+    ///
+    /// # Errors
+    /// When it is not in a device's memory.
+    pub(crate) fn factor(&self, dtype: DType) -> Result<Tensor, Error> {
+        match self {
+            Self::Frozen(_) => Err(not_placed()),
+            Self::Resident(tensor) => Ok(tensor.to_dtype(dtype)?),
+            Self::Trained(trained) => {
+                let shape = (self.rows(), self.cols());
+                Ok(trained.master().reshape(shape)?.to_dtype(dtype)?)
+            }
         }
     }
 
@@ -200,6 +276,9 @@ impl Weight {
                 let tensor = Tensor::from_vec(values, (rows, cols), beside.tensor().device())?;
                 Ok(Value::given(tensor, beside.is_recorded()))
             }
+            Self::Resident(tensor) => {
+                Ok(Value::given(tensor.to_dtype(DType::F32)?, beside.is_recorded()))
+            }
             Self::Trained(trained) => Ok(trained.value(beside)),
         }
     }
@@ -207,13 +286,21 @@ impl Weight {
     /// Lends the weight to kernels.
     ///
     /// # Errors
-    /// When a trained one is not on the CPU.
+    /// When it is in a device's memory.
     pub(crate) fn lend(&self) -> Result<LentWeight<'_>, Error> {
         Ok(match self {
             Self::Frozen(matrix) => LentWeight::Stored(matrix),
+            Self::Resident(_) => return Err(not_placed()),
             Self::Trained(trained) => LentWeight::Trained(trained.numbers()?, self.cols()),
         })
     }
+}
+
+/// The error of a weight that is not where its layer computes.
+fn not_placed() -> Error {
+    let message =
+        "a layer's rows and its weight are on two devices; load the model for one of them";
+    candle_core::Error::Msg(message.into()).into()
 }
 
 /// A weight while kernels read it.
@@ -247,6 +334,17 @@ impl From<Tensor> for Small {
 }
 
 impl Small {
+    /// The weight where a device's layers want it.
+    ///
+    /// # Errors
+    /// When the device has no room for it.
+    pub fn placed(self, device: &Device) -> Result<Self, Error> {
+        match self {
+            Self::Frozen(tensor) => Ok(Self::Frozen(tensor.to_device(device.tensors())?)),
+            trained @ Self::Trained(_) => Ok(trained),
+        }
+    }
+
     /// Its numbers.
     pub fn tensor(&self) -> &Tensor {
         match self {

@@ -1,7 +1,8 @@
 //! The way back of every layer: against its plain twin of candle's operations, and against finite differences
-//! of its own forward pass. Recording changes no bit of what comes out.
+//! of its own forward pass. Recording changes no bit of what comes out. A device's form, which has a way back of
+//! its own, against the same twins.
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use ixc_nn::{
     Arithmetic, Buffer, Error, Matrix,
     activation::{add, composed_gelu, composed_quick_gelu, gelu, quick_gelu},
@@ -33,7 +34,7 @@ fn tensor(dims: &[usize], salt: u32) -> Tensor {
 }
 
 fn values(x: &Tensor) -> Vec<f32> {
-    x.flatten_all().unwrap().to_vec1().unwrap()
+    x.to_dtype(DType::F32).unwrap().flatten_all().unwrap().to_vec1().unwrap()
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f64 {
@@ -75,8 +76,49 @@ fn gradients(
     (of_inputs.collect(), of_weights.collect())
 }
 
-/// Checks a layer: `forward` against `twin`, and both ways back.
+/// Checks a layer as it is on the CPU and as it is on a device.
 fn check(name: &str, inputs: &[Tensor], weights: &[&Trained], forward: Forward, twin: Forward) {
+    check_kernels(name, inputs, weights, forward, twin);
+    check_on_device(name, inputs, weights, forward, twin, [2e-5, 5e-5]);
+}
+
+/// Checks a device's form against `twin`: what comes out, and the gradients.
+fn check_on_device(
+    name: &str,
+    inputs: &[Tensor],
+    weights: &[&Trained],
+    forward: Forward,
+    twin: Forward,
+    [tolerance, of_gradients]: [f32; 2],
+) {
+    let _form = operations().enter();
+    let plain: Vec<Value> = inputs.iter().cloned().map(Value::plain).collect();
+    let given: Vec<Value> = inputs.iter().cloned().map(Value::input).collect();
+    let out = forward(&plain).unwrap().into_tensor();
+    let expected = twin(&given).unwrap().into_tensor();
+    let name = format!("{name} on a device");
+    assert_close(&name, &values(&out), &values(&expected), tolerance);
+    let dy = tensor(out.dims(), 77);
+    let (found, of_weights) = gradients(forward, inputs, weights, &dy);
+    let (expected, expected_of_weights) = gradients(twin, inputs, weights, &dy);
+    let all = expected.iter().chain(&expected_of_weights);
+    for (index, (found, expected)) in found.iter().chain(&of_weights).zip(all).enumerate() {
+        assert_close(&format!("{name}: gradient {index}"), found, expected, of_gradients);
+    }
+}
+
+fn operations() -> ixc_nn::device::Device {
+    ixc_nn::device::Device::operations()
+}
+
+/// Checks a layer: `forward` against `twin`, and both ways back.
+fn check_kernels(
+    name: &str,
+    inputs: &[Tensor],
+    weights: &[&Trained],
+    forward: Forward,
+    twin: Forward,
+) {
     let plain = |x: &[Tensor]| {
         // In memory of their own: some layers work in place.
         let x: Vec<Value> = x.iter().map(|x| Value::plain(x.force_contiguous().unwrap())).collect();
@@ -191,6 +233,17 @@ fn layer(
     base: Base,
     dropout: f64,
 ) -> (Linear, Vec<Trained>) {
+    layer_in(inputs, outputs, salt, base, dropout, Arithmetic::Exact)
+}
+
+fn layer_in(
+    inputs: usize,
+    outputs: usize,
+    salt: u32,
+    base: Base,
+    dropout: f64,
+    arithmetic: Arithmetic,
+) -> (Linear, Vec<Trained>) {
     let mut all = Vec::new();
     let mut weight = |dims: &[usize], salt| {
         let weight = trained(dims, salt);
@@ -214,9 +267,13 @@ fn layer(
         Base::Frozen => {
             (frozen(outputs, inputs, salt + 4), Some(tensor(&[outputs], salt + 3).into()))
         }
+        Base::Resident => {
+            let base = frozen(outputs, inputs, salt + 4).placed(&operations(), arithmetic).unwrap();
+            (base, None)
+        }
         Base::Unbiased => (Weight::Trained(weight(&[outputs, inputs], salt + 4)), None),
     };
-    let layer = Linear::new(base, bias, adapters.into(), Arithmetic::Exact).unwrap();
+    let layer = Linear::new(base, bias, adapters.into(), arithmetic).unwrap();
     (layer, all)
 }
 
@@ -225,6 +282,7 @@ enum Base {
     Trained,
     Frozen,
     Unbiased,
+    Resident,
 }
 
 /// No image rows, few, many in several runs, all; with and without noise.
@@ -250,9 +308,40 @@ fn linear_layers_with_adapters() {
             let weights: Vec<&Trained> = weights[touched..].iter().collect();
             let forward: Forward = &|x| layer.forward(&x[0], &acting);
             let x = tensor(&[40, 24], 1);
+            let check = if matches!(base, Base::Frozen) { check_kernels } else { check };
             check("linear", &[x], &weights, forward, &|x| layer.composed(&x[0], &acting));
         }
     }
+}
+
+#[test]
+fn frozen_layers_in_a_devices_memory() {
+    for acting in actings(40) {
+        for (arithmetic, tolerances) in
+            [(Arithmetic::Exact, [2e-5, 5e-5]), (Arithmetic::Fast, [2e-2, 3e-2])]
+        {
+            let of = |salt| layer_in(24, 20, salt, Base::Resident, 0.25, arithmetic);
+            let ((gate, mut weights), (up, more)) = (of(10), of(20));
+            let x = [tensor(&[2, 20, 24], 1)];
+            let touched = if acting.images.is_empty() { 2 } else { 0 };
+            {
+                let weights: Vec<&Trained> = weights[touched..].iter().collect();
+                let forward: Forward = &|x| gate.forward(&x[0], &acting);
+                let twin: Forward = &|x| gate.composed(&x[0], &acting);
+                check_on_device("linear", &x, &weights, forward, twin, tolerances);
+            }
+            weights = [&weights[touched..], &more[touched..]].concat();
+            let weights: Vec<&Trained> = weights.iter().collect();
+            let forward: Forward = &|x| Linear::gated(&gate, &up, &x[0], &acting);
+            let twin: Forward = &|x| Linear::composed_gated(&gate, &up, &x[0], &acting);
+            check_on_device("gated", &x, &weights, forward, twin, tolerances);
+        }
+    }
+    // The kernels have no part in it.
+    let (resident, _) = layer(24, 20, 1, Base::Resident, 0.0);
+    let x = Value::plain(tensor(&[3, 24], 1));
+    let refused = resident.forward(&x, &Acting::default()).unwrap_err().to_string();
+    assert!(refused.contains("two devices"), "{refused}");
 }
 
 #[test]
@@ -310,9 +399,13 @@ fn attention_of_packed_sequences() {
                 let rows = x[0].clone();
                 packed(rows, &tables, kv_heads, group, &mut spans(), Arithmetic::Exact)
             };
-            check("packed attention", &[x], &[], forward, &|x| {
-                composed_packed(&x[0], &tables, kv_heads, group, &spans())
-            });
+            let twin: Forward = &|x| composed_packed(&x[0], &tables, kv_heads, group, &spans());
+            check("packed attention", std::slice::from_ref(&x), &[], forward, twin);
+            let fast: Forward = &|x| {
+                let rows = x[0].clone();
+                packed(rows, &tables, kv_heads, group, &mut spans(), Arithmetic::Fast)
+            };
+            check_on_device("packed attention, bf16", &[x], &[], fast, twin, [2e-2, 4e-2]);
         }
     }
 }

@@ -11,6 +11,7 @@ mod source;
 
 use std::{fmt, path::PathBuf};
 
+use ixc_nn::device::Place;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -116,6 +117,7 @@ pub struct Recipe {
     pub hd_num: u32,
     pub packing: bool,
     pub on_broken_sample: OnBrokenSample,
+    pub device: Place,
     pub precision: Precision,
     pub gradient_checkpointing: bool,
     pub threads: usize,
@@ -207,6 +209,7 @@ impl Recipe {
             hd_num: 0,
             packing: false,
             on_broken_sample: OnBrokenSample::Error,
+            device: Place::Cpu,
             precision: Precision::Bf16,
             gradient_checkpointing: true,
             threads: 0,

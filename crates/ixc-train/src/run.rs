@@ -324,14 +324,15 @@ impl Run<'_> {
         let lent: Result<Vec<_>, ixc_nn::Error> =
             slots.iter().map(|slot| slot.parameter.weight.numbers()).collect();
         let lent = lent?;
-        let slot = |(slot, master)| {
-            let slot: &crate::step::Slot = slot;
-            let master: &[f32] = master;
+        let moments: Result<Vec<_>, ixc_nn::Error> =
+            slots.iter().map(|slot| slot.moments.numbers()).collect();
+        let moments = moments?;
+        let mut all = Vec::with_capacity(slots.len());
+        for ((slot, master), [exp_avg, exp_avg_sq]) in slots.iter().zip(&lent).zip(&moments) {
             let (name, shape) = (slot.parameter.name.as_str(), slot.parameter.weight.dims());
-            Slot { name, shape, master, exp_avg: &slot.mean, exp_avg_sq: &slot.square }
-        };
-        let masters = lent.iter().map(|lent| &**lent);
-        with(&slots.iter().zip(masters).map(slot).collect::<Vec<_>>())
+            all.push(Slot { name, shape, master, exp_avg, exp_avg_sq });
+        }
+        with(&all)
     }
 }
 

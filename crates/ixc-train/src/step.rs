@@ -8,7 +8,10 @@ use ixc_model::{
     Error, Parameter, XComposer,
     training::{Extent, Sample, Training},
 };
-use ixc_nn::adamw::{AdamW, Parameters, squares};
+use ixc_nn::{
+    adamw::AdamW,
+    moments::{Moments, squared_length},
+};
 
 /// The optimiser's constants, the same for all parameters.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,10 +40,8 @@ pub struct Slot {
     pub parameter: Parameter,
     /// Its pace.
     pub pace: Pace,
-    /// The running mean of gradients: the first moment.
-    pub mean: Vec<f32>,
-    /// The running mean of their squares: the second.
-    pub square: Vec<f32>,
+    /// The running means of its gradients and of their squares.
+    pub moments: Moments,
 }
 
 /// AdamW over a model's parameters.
@@ -78,17 +79,20 @@ pub struct Outcome {
 
 impl Optimiser {
     /// An optimiser that has taken no step.
+    ///
+    /// # Errors
+    /// None on the CPU; when a device has no room for its state.
     pub fn new(
         parameters: &[Parameter],
         options: Options,
         pace: impl Fn(&Parameter) -> Pace,
-    ) -> Self {
-        let slot = |parameter: &Parameter| {
-            let zeros = vec![0f32; parameter.weight.master().elem_count()];
-            let pace = pace(parameter);
-            Slot { parameter: parameter.clone(), pace, mean: zeros.clone(), square: zeros }
+    ) -> Result<Self, Error> {
+        let slot = |parameter: &Parameter| -> Result<Slot, Error> {
+            let moments = Moments::zeros(&parameter.weight)?;
+            Ok(Slot { parameter: parameter.clone(), pace: pace(parameter), moments })
         };
-        Self { options, slots: parameters.iter().map(slot).collect(), steps: 0 }
+        let slots = parameters.iter().map(slot).collect::<Result<_, _>>()?;
+        Ok(Self { options, slots, steps: 0 })
     }
 
     /// Steps taken.
@@ -113,11 +117,8 @@ impl Optimiser {
     /// # Errors
     /// None on the CPU.
     pub fn step(&mut self, rate: f64) -> Result<(f64, bool), Error> {
-        let mut sum = 0.0;
-        for Slot { parameter, .. } in &self.slots {
-            sum += parameter.weight.gradient(|gradient| gradient.map_or(0.0, squares))?;
-        }
-        let norm = sum.sqrt();
+        let weights = self.slots.iter().map(|slot| &slot.parameter.weight);
+        let norm = squared_length(weights)?.sqrt();
         if !norm.is_finite() {
             self.forget();
             return Ok((norm, false));
@@ -126,11 +127,9 @@ impl Optimiser {
         let scale = (self.options.norm_max / (norm + 1e-6)).min(1.0) as f32;
         self.steps += 1;
         let Options { betas, eps, .. } = self.options;
-        for Slot { parameter, pace, mean, square } in &mut self.slots {
+        for Slot { parameter, pace, moments } in &mut self.slots {
             let adamw = AdamW { rate: rate * pace.rate, betas, eps, decay: pace.decay };
-            parameter.weight.update(|values, gradient| {
-                adamw.step(self.steps, Parameters { values, mean, square }, gradient, scale);
-            })?;
+            moments.step(&parameter.weight, &adamw, self.steps, scale)?;
         }
         Ok((norm, true))
     }
@@ -157,6 +156,7 @@ pub fn step(
         return Ok(Outcome { loss: 0.0, norm: 0.0, extent, updated: false });
     }
     let (norm, updated) = optimiser.step(step.rate)?;
+    model.device().wait()?; // so that a clock behind the step has all of it
     Ok(Outcome { loss, norm, extent, updated })
 }
 

@@ -148,7 +148,7 @@ fn logits(model: &XComposer, prompt: &Prompt, pictures: &[Pixels]) -> Vec<f32> {
 }
 
 fn optimiser(model: &XComposer) -> Optimiser {
-    Optimiser::new(model.parameters(), OPTIONS, |_| PACE)
+    Optimiser::new(model.parameters(), OPTIONS, |_| PACE).unwrap()
 }
 
 /// Trained weights, by name.

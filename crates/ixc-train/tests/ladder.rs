@@ -6,17 +6,21 @@
 #[path = "../../ixc-model/tests/golden/mod.rs"]
 mod golden;
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
-use golden::pixels;
+use golden::{devices, pixels};
 use ixc_goldens::{Expected, deviation, folders, json, tensors, weight_files};
 use ixc_input::{
     prepare::Pixels,
     prompt::{Prompt, Segment},
 };
-use ixc_model::{Group, ModelConfig, Plan, XComposer, training::Sample};
+use ixc_model::{Group, ModelConfig, Plan, XComposer, load::Weights, training::Sample};
 use ixc_nn::{
     Arithmetic,
+    device::Device,
     weights::{Checkpoint, Keep},
 };
 use ixc_train::step::{Optimiser, Options, Pace, Step, evaluate, gradients, step};
@@ -37,10 +41,19 @@ fn models() -> Vec<PathBuf> {
     folders("tiny-vl").into_iter().filter(has).collect()
 }
 
-fn load(folder: &Path, plan: &Plan) -> XComposer {
+fn load(folder: &Path, plan: &Plan, device: &Device) -> XComposer {
     let checkpoint = Checkpoint::open(&weight_files(folder)[0]).unwrap();
     let config = ModelConfig::read(folder, &checkpoint).unwrap();
-    XComposer::load_for(config, &checkpoint, Keep::Stored, Arithmetic::Exact, plan).unwrap()
+    let weights = Weights::new(&checkpoint, Keep::Stored, Arithmetic::Exact);
+    XComposer::of(config, &weights.training(plan).on(device)).unwrap()
+}
+
+/// Every folder, on every device.
+fn rungs() -> impl Iterator<Item = (PathBuf, &'static str, Device)> {
+    let on = |folder: PathBuf| {
+        devices().into_iter().map(move |(name, device)| (folder.clone(), name, device))
+    };
+    models().into_iter().flat_map(on)
 }
 
 /// The golden conversation: ids with −1 at image rows, and labels, −100 where nothing is learned.
@@ -65,7 +78,7 @@ fn prompt(ids: &[i64], labels: &[i64], rows_per_image: usize) -> Prompt {
 }
 
 /// The one sample of a folder.
-fn sample(expected: &std::collections::BTreeMap<String, Expected>) -> (Prompt, Vec<Pixels>) {
+fn sample(expected: &BTreeMap<String, Expected>) -> (Prompt, Vec<Pixels>) {
     let ids = expected["inter.input_ids"].i64();
     let rows = expected["projector.out"].shape[1];
     let pictures = &expected["pixel_values"];
@@ -107,54 +120,65 @@ fn check_weight(name: &str, found: &[f32], expected: &Expected, rate: f64) {
 
 #[test]
 fn loss_and_every_gradient() {
-    for folder in models() {
+    for (folder, device_name, device) in rungs() {
         let golden = tensors(&folder.join("expected.safetensors"));
         let about = json(&folder.join("expected.json"));
         let (prompt, pictures) = sample(&golden);
         let sample = Sample { prompt: &prompt, pictures: &pictures };
-        let model = load(&folder, &Plan::of(Group::ALL));
+        let model = load(&folder, &Plan::of(Group::ALL), &device);
         let loss = about["train"]["loss"].as_f64().unwrap();
         assert_loss("loss, evaluated", evaluate(&model, &[sample]).unwrap().0, loss);
-        let (found, _) = gradients(&model, &[&[sample]], PLAIN, 0).unwrap();
-        assert_loss("loss, recorded", found, loss);
-
-        let mut names: Vec<&str> =
-            golden.keys().filter_map(|n| n.strip_prefix("train.grad.")).collect();
-        if names.is_empty() {
-            continue; // an extract without them
+        for checkpointing in [false, true] {
+            let told = Step { checkpointing, ..PLAIN };
+            let (found, _) = gradients(&model, &[&[sample]], told, 0).unwrap();
+            assert_loss("loss, recorded", found, loss);
+            let kept = if checkpointing { "inputs" } else { "blocks" };
+            check_gradients(
+                &format!("{} on {device_name}, {kept} kept", folder.display()),
+                &model,
+                &golden,
+            );
         }
-        let mut worst = (0.0, "");
-        for parameter in model.parameters() {
-            let name = parameter.name.as_str();
-            let place = names.iter().position(|expected| *expected == name);
-            let place = place.unwrap_or_else(|| panic!("{name} has no golden gradient"));
-            names.swap_remove(place);
-            let expected = &golden[&format!("train.grad.{name}")];
-            assert_eq!(parameter.weight.dims(), expected.shape, "{name}");
-            let gradient =
-                parameter.weight.gradient(|gradient| gradient.unwrap().to_vec()).unwrap();
-            if let Some(block) = name.strip_suffix("k_proj.bias") {
-                check_key_bias(name, &gradient, &golden[&format!("train.grad.{block}q_proj.bias")]);
-                continue;
-            }
-            let off = deviation(&gradient, expected);
-            assert!(off <= GRADIENT, "{name}: gradient off by {off:.2e}");
-            worst = if off > worst.0 { (off, name) } else { worst };
-        }
-        println!("{}: worst gradient {:.1e}, {}", folder.display(), worst.0, worst.1);
-        assert_eq!(names, [""; 0], "every golden gradient was looked at");
     }
+}
+
+/// Compares all gradients with the golden ones, and forgets them.
+fn check_gradients(what: &str, model: &XComposer, golden: &BTreeMap<String, Expected>) {
+    let mut names: Vec<&str> =
+        golden.keys().filter_map(|n| n.strip_prefix("train.grad.")).collect();
+    let mut worst = (0.0, "");
+    let is_extract = names.is_empty();
+    for parameter in model.parameters().iter().filter(|_| !is_extract) {
+        let name = parameter.name.as_str();
+        let place = names.iter().position(|expected| *expected == name);
+        let place = place.unwrap_or_else(|| panic!("{name} has no golden gradient"));
+        names.swap_remove(place);
+        let expected = &golden[&format!("train.grad.{name}")];
+        assert_eq!(parameter.weight.dims(), expected.shape, "{name}");
+        let gradient = parameter.weight.gradient(|gradient| gradient.unwrap().to_vec()).unwrap();
+        if let Some(block) = name.strip_suffix("k_proj.bias") {
+            check_key_bias(name, &gradient, &golden[&format!("train.grad.{block}q_proj.bias")]);
+            continue;
+        }
+        let off = deviation(&gradient, expected);
+        assert!(off <= GRADIENT, "{what}: {name}: gradient off by {off:.2e}");
+        worst = if off > worst.0 { (off, name) } else { worst };
+    }
+    println!("{what}: worst gradient {:.1e}, {}", worst.0, worst.1);
+    assert_eq!(names, [""; 0], "every golden gradient was looked at");
+    model.parameters().iter().for_each(|parameter| parameter.weight.forget_gradient());
 }
 
 #[test]
 fn three_clipped_steps_of_adamw() {
-    for folder in models() {
+    for (folder, device_name, device) in rungs() {
+        println!("{} on {device_name}", folder.display());
         let golden = tensors(&folder.join("expected.safetensors"));
         let about = &json(&folder.join("expected.json"))["adamw"];
         let number = |key: &str| about[key].as_f64().unwrap();
         let (prompt, pictures) = sample(&golden);
         let sample = Sample { prompt: &prompt, pictures: &pictures };
-        let model = load(&folder, &Plan::of([Group::Plora, Group::Projector]));
+        let model = load(&folder, &Plan::of([Group::Plora, Group::Projector]), &device);
         let betas = &about["betas"];
         let options = Options {
             betas: (betas[0].as_f64().unwrap(), betas[1].as_f64().unwrap()),
@@ -162,7 +186,7 @@ fn three_clipped_steps_of_adamw() {
             norm_max: number("clip_norm"),
         };
         let pace = Pace { rate: 1.0, decay: number("weight_decay") };
-        let mut optimiser = Optimiser::new(model.parameters(), options, |_| pace);
+        let mut optimiser = Optimiser::new(model.parameters(), options, |_| pace).unwrap();
         for index in 0..about["steps"].as_u64().unwrap() as usize {
             let told = Step { rate: number("lr"), ..PLAIN };
             let outcome = step(&model, &mut optimiser, &[&[sample]], told).unwrap();

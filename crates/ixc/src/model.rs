@@ -18,6 +18,7 @@ use ixc_model::ModelConfig;
 use ixc_nn::{
     Arithmetic,
     cache::KvType,
+    device,
     weights::{Checkpoint, Keep, TensorInfo},
 };
 
@@ -55,6 +56,12 @@ pub(crate) struct ModelArgs {
     /// weights, bfloat16 for bfloat16 ones. For comparing with published numbers.
     #[arg(long)]
     exact: bool,
+    /// Where to compute: cpu, or an NVIDIA GPU in a build for them, cuda or cuda:N
+    ///
+    /// A GPU holds the weights in bfloat16, or in float32 with --exact, quantised ones widened to it, and
+    /// keys and values in f16 or f32.
+    #[arg(long, value_name = "DEVICE", default_value_t)]
+    device: device::Place,
     /// Positions that prompt and answer may take together [default: the model's own limit, or what half
     /// of the available memory holds]
     #[arg(long, value_name = "N")]
@@ -196,10 +203,14 @@ impl ModelArgs {
         if let (Place::Mini(_), None | Some("")) = (&place, self.model.as_deref()) {
             output::note(mini::INTRODUCTION);
         }
-        let mut options = self.options();
+        let mut options = self.options()?;
         // A checkpoint that cannot be opened is refused by the loader, with the reason.
         if let Ok(checkpoint) = place.open() {
-            if let Some(advice) = advice(&checkpoint, self.keep()) {
+            let advice = match options.device.has_kernels() {
+                true => advice(&checkpoint, self.keep()),
+                false => on_device(&checkpoint, &options)?,
+            };
+            if let Some(advice) = advice {
                 output::warn(&advice);
             }
             if let Ok(config) = ModelConfig::read(place.folder(), &checkpoint) {
@@ -222,9 +233,14 @@ impl ModelArgs {
         Ok(Loaded { engine, place, options, time })
     }
 
-    /// As the flags say.
-    fn options(&self) -> LoadOptions {
-        LoadOptions {
+    /// As the flags say, the device opened.
+    fn options(&self) -> Result<LoadOptions, Failure> {
+        if self.is_on_device() && matches!(self.kv, Kv::Q8) {
+            return Err(Failure::mistake("--kv q8 is the CPU's alone")
+                .with_hint("a GPU stores keys and values with --kv f16, or --kv f32"));
+        }
+        Ok(LoadOptions {
+            device: self.device.open().map_err(Failure::mistake)?,
             keep: self.keep(),
             arithmetic: if self.exact { Arithmetic::Exact } else { Arithmetic::Fast },
             tokenizer: self.tokenizer.clone(),
@@ -232,7 +248,12 @@ impl ModelArgs {
             context: self.context,
             kv: self.kv.kind(),
             ..LoadOptions::default()
-        }
+        })
+    }
+
+    /// Whether another device than the processor computes.
+    pub(crate) fn is_on_device(&self) -> bool {
+        self.device != device::Place::Cpu
     }
 
     /// How the weights are held.
@@ -249,8 +270,12 @@ fn plan(options: &mut LoadOptions, config: &ModelConfig, talks: Talks) -> Result
         sees: config.vision.is_some(),
         several: talks == Talks::Several,
     };
-    let plan =
-        memory::plan(&holding, language.positions_max, options.context, machine::available())?;
+    let memory = options.device.memory().map_err(Failure::mistake)?;
+    let available = match memory {
+        Some(memory) => Some(memory.free),
+        None => machine::available(),
+    };
+    let plan = memory::plan(&holding, language.positions_max, options.context, available)?;
     if let Some(warning) = &plan.warning {
         output::warn(warning);
     }
@@ -335,6 +360,36 @@ fn advice(checkpoint: &Checkpoint, keep: Keep) -> Option<String> {
     let memory = machine::memory()?;
     let needed = weights_in_memory(checkpoint, keep);
     judge(needed, weights_in_memory(checkpoint, Keep::Bf16), memory)
+}
+
+/// What to say before loading a model onto a device: that quantised weights grow there.
+fn on_device(checkpoint: &Checkpoint, options: &LoadOptions) -> Result<Option<String>, Failure> {
+    let Some(memory) = options.device.memory().map_err(Failure::mistake)? else {
+        return Ok(None);
+    };
+    let size = match options.arithmetic {
+        Arithmetic::Exact => 4,
+        Arithmetic::Fast => 2,
+    };
+    let infos = || checkpoint.names().filter_map(|name| checkpoint.info(name));
+    let is_quantised = |info: &TensorInfo| info.dtype.quant().is_some() || !info.dtype.is_float();
+    let numbers = |info: &TensorInfo| match info.dtype.is_float() {
+        true => info.numbers() as u64,
+        false => info.bytes as u64 * 2, // words of 4-bit numbers
+    };
+    let needed: u64 = infos().map(|info| numbers(info) * size).sum();
+    if needed >= memory.free {
+        return Err(Failure::mistake(format!(
+            "the weights take {} on the device, and {} of its {} are free",
+            bytes(needed),
+            bytes(memory.free),
+            bytes(memory.total)
+        ))
+        .with_hint("a smaller model of the family may fit, or --device cpu"));
+    }
+    Ok(infos().any(is_quantised).then(|| {
+        format!("quantised weights are widened on a device: they take {} there", bytes(needed))
+    }))
 }
 
 /// Compares what the weights need with what there is.

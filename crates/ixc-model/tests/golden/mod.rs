@@ -2,7 +2,7 @@
 
 #![allow(unreachable_pub, dead_code)] // each of the two takes what it needs
 
-use std::path::Path;
+use std::{io::Write, path::Path, sync::Once};
 
 use candle_core::Tensor;
 use ixc_goldens::Expected;
@@ -10,9 +10,10 @@ use ixc_input::{
     prepare::{Grid, Pixels},
     prompt::{Prompt, Segment},
 };
-use ixc_model::{ModelConfig, XComposer, stage::unobserved};
+use ixc_model::{ModelConfig, XComposer, load::Weights, stage::unobserved};
 use ixc_nn::{
     Arithmetic,
+    device::{Device, Place},
     weights::{Checkpoint, Keep},
 };
 
@@ -23,9 +24,30 @@ pub fn load(form: &Path) -> XComposer {
 
 /// As [`load`], in this arithmetic.
 pub fn load_in(form: &Path, arithmetic: Arithmetic) -> XComposer {
+    load_on(form, arithmetic, &Device::default())
+}
+
+/// As [`load_in`], on this device.
+pub fn load_on(form: &Path, arithmetic: Arithmetic, device: &Device) -> XComposer {
     let checkpoint = Checkpoint::open(form).unwrap();
     let config = ModelConfig::read(form.parent().unwrap(), &checkpoint).unwrap();
-    XComposer::load(config, &checkpoint, Keep::Stored, arithmetic).unwrap()
+    let weights = Weights::new(&checkpoint, Keep::Stored, arithmetic).on(device);
+    XComposer::of(config, &weights).unwrap()
+}
+
+/// What the ladder is climbed on: the CPU's kernels, candle's operations, and a GPU where there is one.
+pub fn devices() -> Vec<(&'static str, Device)> {
+    let mut devices =
+        vec![("kernels", Device::default()), ("candle's operations", Device::operations())];
+    match Place::Cuda(0).open() {
+        Ok(device) => devices.push(("CUDA", device)),
+        Err(why) => {
+            static SAID: Once = Once::new();
+            // Past the test harness, which hides what a passing test prints.
+            SAID.call_once(|| drop(writeln!(std::io::stderr(), "SKIPPED on a GPU: {why}")));
+        }
+    }
+    devices
 }
 
 /// Picture `index` of a (n, 3, h, w) expectation, as prepared pixels of one tile or square.

@@ -26,6 +26,7 @@ impl KvCache {
             out.write_all(&number.to_le_bytes())?;
         }
         for layer in &self.layers {
+            let layer = layer.in_pages().map_err(io::Error::other)?;
             for (index, page) in layer.pages.iter().enumerate() {
                 let used = PAGE.min(self.len.saturating_sub(index * PAGE));
                 for numbers in [&page.k, &page.v] {

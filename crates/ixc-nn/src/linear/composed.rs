@@ -1,5 +1,5 @@
-//! The linear layer of candle's operations: for devices that have no kernel of ours, and the plain twin of
-//! those that we have.
+//! The linear layer of candle's operations, and of candle's own way back: the plain twin in the tests, of the
+//! kernels' and of a device's.
 //!
 //! Weights are widened to float32 each time, and candle makes a gradient for each of them.
 //! Deliberately absent: speed.

@@ -3,6 +3,7 @@
 //! A test holds this table and the fields of [`super::Recipe`] to one another. Deliberately absent:
 //! defaults, which depend on the recipe's kind, and what keys mean together (see `check`).
 
+use ixc_nn::device::Place;
 use toml::Value;
 
 use super::source::Written;
@@ -14,6 +15,8 @@ pub enum ValueKind {
     Choice(&'static [&'static str]),
     /// Any text; a path.
     Text,
+    /// The name of a device.
+    Device,
     /// A whole number, 0 or more.
     Whole,
     /// A number.
@@ -92,6 +95,11 @@ pub const KEYS: &[Key] = &[
         "on_broken_sample",
         ValueKind::Choice(&["error", "skip"]),
         "whether a broken sample ends training or is reported and left out",
+    ),
+    key(
+        "device",
+        ValueKind::Device,
+        "where the model computes: cpu, or an NVIDIA GPU in a build for them, cuda or cuda:N",
     ),
     key(
         "precision",
@@ -253,6 +261,12 @@ impl Key {
             (ValueKind::Choice(words), _) => Err(wrong(&format!("one of {}", words.join(", ")))),
             (ValueKind::Text, Value::String(text)) if !text.is_empty() => Ok(Value::String(text)),
             (ValueKind::Text, _) => Err(wrong("a text in quotes")),
+            (ValueKind::Device, Value::String(name)) => {
+                let place: Result<Place, String> = name.parse();
+                place.map_err(|problem| format!("{}: {problem}", self.name))?;
+                Ok(Value::String(name))
+            }
+            (ValueKind::Device, _) => Err(wrong("a device's name in quotes")),
             (ValueKind::Whole, Value::Integer(number)) if number >= 0 => Ok(Value::Integer(number)),
             (ValueKind::Whole, _) => Err(wrong("a whole number, 0 or more")),
             (ValueKind::Number, Value::Float(number)) if number.is_finite() => {
@@ -292,7 +306,9 @@ impl Key {
         let wrong = |expected: &str| format!("expected {expected}, found {text:?}");
         let parts = || text.split(',').map(str::trim).filter(|part| !part.is_empty());
         let value = match self.kind {
-            ValueKind::Choice(_) | ValueKind::Text => Value::String(text.into()),
+            ValueKind::Choice(_) | ValueKind::Text | ValueKind::Device => {
+                Value::String(text.into())
+            }
             ValueKind::Whole => {
                 let number = text.parse::<i64>().ok().filter(|&number| number >= 0);
                 Value::Integer(number.ok_or_else(|| wrong("a whole number, 0 or more"))?)

@@ -5,7 +5,7 @@
 
 use std::{path::Path, time::Instant};
 
-use ixc_model::XComposer;
+use ixc_model::{XComposer, load::Weights};
 use ixc_nn::{Arithmetic, pool, weights::Keep};
 
 use super::{Event, Run, Start, Watch};
@@ -49,7 +49,7 @@ impl<'a> Run<'a> {
         let options = options(recipe, Order::Shuffled { seed: recipe.seed }, None);
         let reader = Reader::new(&training, &preparation, options, position.data)?;
         let model = load(start)?;
-        let mut optimiser = optimiser(recipe, &model, &parameters);
+        let mut optimiser = optimiser(recipe, &model, &parameters)?;
         if let Some(saved) = &saved {
             restore(&mut optimiser, saved)?;
         }
@@ -115,20 +115,26 @@ pub(super) fn load(start: &Start) -> Result<XComposer, Error> {
         Precision::Bf16 => (Keep::Bf16, Arithmetic::Fast),
     };
     let config = base.config.clone();
-    Ok(XComposer::load_for(config, base.checkpoint, keep, arithmetic, &plan(recipe))?)
+    let device = recipe.device.open()?;
+    let weights = Weights::new(base.checkpoint, keep, arithmetic);
+    Ok(XComposer::of(config, &weights.training(&plan(recipe)).on(&device))?)
 }
 
-fn optimiser(recipe: &Recipe, model: &XComposer, parameters: &[Trainable]) -> Optimiser {
+fn optimiser(
+    recipe: &Recipe,
+    model: &XComposer,
+    parameters: &[Trainable],
+) -> Result<Optimiser, Error> {
     let options = step::Options {
         betas: (recipe.adam_beta1, recipe.adam_beta2),
         eps: recipe.adam_epsilon,
         norm_max: if recipe.max_grad_norm > 0.0 { recipe.max_grad_norm } else { f64::INFINITY },
     };
-    Optimiser::new(model.parameters(), options, |parameter| {
+    Ok(Optimiser::new(model.parameters(), options, |parameter| {
         let own = parameters.iter().find(|own| own.name == parameter.name);
         let own = own.expect("the loader trains what the recipe lists");
         step::Pace { rate: own.lr_scale, decay: own.weight_decay }
-    })
+    })?)
 }
 
 /// Puts a checkpoint's numbers in the place of what the model was loaded with.
@@ -137,7 +143,7 @@ pub(super) fn restore(optimiser: &mut Optimiser, saved: &Saved) -> Result<(), Er
         let weight = &slot.parameter.weight;
         let [master, mean, square] = saved.slot(&slot.parameter.name, weight.dims())?;
         weight.set(&master)?;
-        (slot.mean, slot.square) = (mean, square);
+        slot.moments.set(weight, mean, square)?;
     }
     Ok(())
 }

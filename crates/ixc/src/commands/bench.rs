@@ -219,6 +219,12 @@ fn name(section: Section) -> String {
 
 /// Refuses sizes that cannot be measured.
 fn check(args: &BenchArgs) -> Result<(), Failure> {
+    if args.model.is_on_device() {
+        return Err(Failure::mistake(
+            "bench holds times against the processor's limits, not a GPU's",
+        )
+        .with_hint("leave --device out; `ixc trace --device` has times of a GPU's stages"));
+    }
     let least = [
         ("repetitions", args.repetitions, 1),
         ("positions", args.positions, 2),

@@ -17,7 +17,7 @@ use ixc_input::{
     text_stream::{Spacing, TextStream},
 };
 use ixc_model::{Stage, stage::watching};
-use ixc_nn::cache::KvCache;
+use ixc_nn::{cache::KvCache, device::Device};
 use serde::Serialize;
 
 use crate::{
@@ -90,15 +90,18 @@ const F32: Dtype = ("f32", 4);
 struct Trace {
     rows: Vec<Row>,
     last: Instant,
+    device: Device,
 }
 
 impl Trace {
-    fn start() -> Self {
-        Self { rows: Vec::new(), last: Instant::now() }
+    fn start(device: &Device) -> Self {
+        Self { rows: Vec::new(), last: Instant::now(), device: device.clone() }
     }
 
     /// The time since the last stage ended, which is now.
     fn lap(&mut self) -> f64 {
+        // A device works behind what is asked of it. If it failed, the next stage says so.
+        let _ = self.device.wait();
         let now = Instant::now();
         milliseconds(now - std::mem::replace(&mut self.last, now))
     }
@@ -142,7 +145,7 @@ pub(crate) fn run(args: TraceArgs) -> Result<(), Failure> {
     drop(loaded.engine.answer(&request).map_err(Failure::mistake)?);
 
     let working = Working::start("tracing");
-    let mut trace = Trace::start();
+    let mut trace = Trace::start(loaded.engine.model().device());
     let answer = follow(&args, &loaded, &request, &mut trace)?;
     working.clear();
     let load = milliseconds(loaded.time);

@@ -21,6 +21,7 @@ fn flag(key: &Key) -> Arg {
     match key.kind {
         ValueKind::Choice(words) => arg.value_name(words.join("|")),
         ValueKind::Text => arg.value_name("TEXT"),
+        ValueKind::Device => arg.value_name("DEVICE"),
         ValueKind::Whole => arg.value_name("N"),
         ValueKind::Number => arg.value_name("X"),
         ValueKind::Flag => {
