@@ -27,18 +27,14 @@ fn a_conversation_remembers() {
     let folder = fresh("chat-remembers");
     let file = text(&folder.join("talk.json")).to_owned();
     let photo = photo();
-    let lines = [
-        &format!("/image '{photo}'"),
-        "What is <ImageHere>?",
-        &format!("/save {file}"),
-        "And now?",
-    ];
+    let lines =
+        [&format!("/image '{photo}'"), "What is <ImageHere>?", &format!("/save {file}"), "Why so?"];
     let (stdout, stderr) = converse(&[], &lines);
     // The second answer is the one that the saved conversation leads to.
     let first = answer(&["-i", &photo, "What is <ImageHere>?"]);
-    let second = answer(&["--load", &file, "And now?"]);
+    let second = answer(&["--load", &file, "Why so?"]);
     assert_eq!(stdout, format!("{first}{second}"));
-    assert_ne!(second, answer(&["And now?"]), "what was said before matters");
+    assert_ne!(second, answer(&["Why so?"]), "what was said before matters");
     assert!(stderr.contains("rgb_0_640x427.png (640×427)"), "{stderr}");
     let saved = parse(&fs::read_to_string(&file).unwrap());
     let roles: Vec<&Value> =

@@ -46,8 +46,14 @@ fn another_world_is_not_mixed_in() {
     write(&out, &["--what", "talk"]);
     let arguments = ["world", "--out", text(&out), "--split", "test", "--what", "talk"];
     let message = ixc(&arguments).fails(1);
-    assert!(message.contains("holds the train world of seed 0 at 64 px"), "{message}");
-    assert!(message.contains("the test world of seed 0 at 112 px was asked for"), "{message}");
+    assert!(
+        message.contains("holds the train world of seed 0 at 64 px (generation 1)"),
+        "{message}"
+    );
+    assert!(
+        message.contains("the test world of seed 0 at 112 px (generation 1) was asked for"),
+        "{message}"
+    );
     ixc(&["world", "--out", text(&out), "--size", "8"]).fails(1);
     ixc(&["world", "--out", text(&out), "--threads", "0"]).fails(1);
     ixc(&["world", "--out", text(&out), "--library", "--show", "3"]).fails(2);
