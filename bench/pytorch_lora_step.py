@@ -23,10 +23,10 @@ class Lin:
         p=(x[img]@s.pa.t())@s.pb.t()
         y=torch.cat([y[:img.start],y[img]+p,y[img.stop:]])
         return y+(F.dropout(x,0.05)@s.a.to(dt).t())@s.b.to(dt).t()
-def rms(x): 
+def rms(x):
     f=x.float(); return (f*torch.rsqrt(f.pow(2).mean(-1,keepdim=True)+1e-5)).to(dt)
 inv=1e6**(-torch.arange(0,d,2)/d); ang=torch.outer(torch.arange(n).float(),inv); cos=torch.cat([ang.cos()]*2,-1).to(dt); sin=torch.cat([ang.sin()]*2,-1).to(dt)
-def rope(x): 
+def rope(x):
     a,b=x.chunk(2,-1); return x*cos+torch.cat([-b,a],-1)*sin
 class Block:
     def __init__(s): s.qkv=Lin(H,(heads+2*kv)*d); s.o=Lin(heads*d,H); s.w1=Lin(H,I); s.w3=Lin(H,I); s.w2=Lin(I,H)

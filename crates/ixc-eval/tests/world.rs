@@ -16,7 +16,7 @@ const OPTIONS: Options = Options { seed: 1, scenes: 3, words_max: 3 };
 /// A mini model with random weights.
 fn engine(folder: &Path) -> Engine {
     let tokenizer = folder.join("t.model");
-    fs::write(&tokenizer, train(["Is there a red house? Yes, there is. 红色"], 300).unwrap())
+    fs::write(&tokenizer, train(["What is there? A red house, a green tree."], 300).unwrap())
         .unwrap();
     let config = Like::Mini { vocabulary: 300 }.config();
     let weights = folder.join("weights");
