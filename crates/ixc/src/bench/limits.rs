@@ -66,6 +66,13 @@ impl Limits {
         }
     }
 
+    /// Adds how many operations on these numbers another device did in a second.
+    pub(crate) fn add_device(&mut self, numbers: Numbers, rate: f64) {
+        let samples = self.multiply.iter_mut().find(|(kind, _)| *kind == numbers);
+        let (_, samples) = samples.expect("every kind has its samples");
+        samples.push(Rate { one: rate, all: rate });
+    }
+
     /// Forgets what was measured.
     pub(crate) fn clear(&mut self) {
         *self = Self::new();
@@ -82,10 +89,12 @@ impl Limits {
         samples.map_or(f64::NAN, |(_, samples)| samples.limit("op/s").all_threads.median)
     }
 
-    /// Each of them.
+    /// Each of them that was measured.
     pub(crate) fn list(&self) -> Vec<Limit> {
-        let multiply = self.multiply.iter().map(|(_, samples)| samples.limit("op/s"));
-        [self.read.limit("bytes/s")].into_iter().chain(multiply).collect()
+        let multiply = self.multiply.iter().map(|(_, samples)| (samples, "op/s"));
+        let all = [(&self.read, "bytes/s")].into_iter().chain(multiply);
+        let measured = all.filter(|(samples, _)| !samples.all.is_empty());
+        measured.map(|(samples, unit)| samples.limit(unit)).collect()
     }
 }
 

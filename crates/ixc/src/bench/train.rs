@@ -6,7 +6,7 @@
 use std::{fs, ops::ControlFlow, path::Path, time::Instant};
 
 use ixc_model::config::VisionConfig;
-use ixc_nn::measure::Numbers;
+use ixc_nn::{Arithmetic, device::Device, measure::Numbers};
 use ixc_train::{
     Recipe,
     recipe::Precision,
@@ -15,6 +15,9 @@ use ixc_train::{
 
 use super::{Draft, Measure, Sheet, limits::Limits, work::Work};
 use crate::{exit::Failure, interrupt, machine, progress::Working, train as door};
+
+/// Rows and columns of the matrices whose product tells a device's rate.
+const DEVICE_SIDE: usize = 8192;
 
 /// How many steps are taken, and how many of them count.
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +91,14 @@ pub(crate) fn numbers(recipe: &Recipe) -> Numbers {
     }
 }
 
+/// As above, for a device.
+fn arithmetic(recipe: &Recipe) -> Arithmetic {
+    match recipe.precision {
+        Precision::F32 => Arithmetic::Exact,
+        Precision::Bf16 => Arithmetic::Fast,
+    }
+}
+
 /// Trains so many steps, the machine's limits measured between them.
 pub(crate) fn measure(
     opened: &door::Opened,
@@ -96,9 +107,10 @@ pub(crate) fn measure(
     rounds: Rounds,
 ) -> Result<(Limits, Sheet), Failure> {
     let (mut limits, mut sheet) = (Limits::new(), Sheet::default());
-    let (mut since, mut peak) = (Instant::now(), None::<u64>);
+    let (mut since, mut peak, mut taken) = (Instant::now(), None::<u64>, None::<u64>);
     let working = Working::start("loading");
     let steps = rounds.warm_up + rounds.repetitions;
+    let device = recipe.device.open().map_err(Failure::mistake)?;
     let start = opened.start(recipe, false);
     let ended = train(&start, &mut |event| {
         match event {
@@ -111,8 +123,15 @@ pub(crate) fn measure(
                     add(&mut sheet, recipe, shown, took);
                 }
                 working.say(format!("step {} of {steps}", step + 1));
-                limits.measure();
-                machine::forget_peak();
+                if device.has_kernels() {
+                    limits.measure();
+                    machine::forget_peak();
+                } else {
+                    taken = taken.max(memory_taken(&device));
+                    // Wide enough for a GPU's own rate; the CPU's limits are not its.
+                    let rate = device.multiply_rate(arithmetic(recipe), DEVICE_SIDE);
+                    rate.into_iter().for_each(|rate| limits.add_device(numbers(recipe), rate));
+                }
                 if interrupt::pressed() || step as usize == steps {
                     return ControlFlow::Break(());
                 }
@@ -134,7 +153,20 @@ pub(crate) fn measure(
             work: None,
         });
     }
+    if let Some(taken) = taken {
+        sheet.add("device-memory", taken as f64, || Draft {
+            what: "memory taken on the device behind a step".into(),
+            measure: Measure::Bytes,
+            work: None,
+        });
+    }
     Ok((limits, sheet))
+}
+
+/// Bytes of a device's memory that are in use, by whomever.
+fn memory_taken(device: &Device) -> Option<u64> {
+    let memory = device.memory().ok()??;
+    Some(memory.total.saturating_sub(memory.free))
 }
 
 fn add(sheet: &mut Sheet, recipe: &Recipe, shown: &Preview, took: f64) {

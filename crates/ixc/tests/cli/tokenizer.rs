@@ -24,7 +24,10 @@ fn a_mini_model_begins_with_a_tokenizer_of_its_own() {
     );
     assert_eq!(ran.ok(), format!("{}\n", text(&model)));
     let message = learn("100").fails(1);
-    assert!(message.contains("cannot learn a vocabulary of 100 pieces: expected 285 (256 bytes"), "{message}");
+    assert!(
+        message.contains("cannot learn a vocabulary of 100 pieces: expected 285 (256 bytes"),
+        "{message}"
+    );
 
     let out = path("begin");
     let begin = ["init", "--like", "mini", "--out", text(&out)];
