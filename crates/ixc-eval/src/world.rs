@@ -1,6 +1,6 @@
 //! The drawn world: what a model sees in scenes that it was not trained on, says of them, and writes.
 //!
-//! scene by scene: [`items::of`] → answers → [`judge`] → [`report::Report`]. Scenes are of the test split, which
+//! scene by scene: `items::of` → answers → `judge` → [`report::Report`]. Scenes are of the test split, which
 //! shares none with training. Beside each figure stand what chance gives, where answers are one of a few, and
 //! what the same model says to the same question without the picture. Deliberately absent: opinions; all judges
 //! are the world's.
