@@ -1,8 +1,8 @@
-//! What happens to rows between two products, number by number: activations and sums.
+//! What happens to rows between two products, number by number: activations.
 //!
 //! Each function takes the value it changes. Where the pass is not recorded it works in place: nobody else
 //! may share the numbers, as is so for what a product has just made (see [`crate::numbers`]).
-//! Deliberately absent: the gated feed-forward layer's, which belongs to its products ([`crate::linear`]).
+//! Deliberately absent: the gated feed-forward layer's and sums, which belong to products ([`crate::linear`]).
 
 use candle_core::{Device, Tensor};
 use ixc_kernels::{elementwise, recycle::floats};
@@ -10,8 +10,7 @@ use ixc_kernels::{elementwise, recycle::floats};
 use crate::{
     Error,
     graph::{Gradient, Value, compose},
-    linear::bail_shape,
-    numbers::{change, change_by, read},
+    numbers::{change, read},
 };
 
 /// x · σ(1.702 x), the GELU approximation that CLIP was trained with, in place of x.
@@ -54,26 +53,6 @@ pub fn composed_gelu(x: &Value) -> Result<Value, Error> {
         let phi = (((&x * std::f64::consts::FRAC_1_SQRT_2)?.erf()? + 1.0)? * 0.5)?;
         Ok((x * phi)?)
     })
-}
-
-/// x + y, in place of x.
-///
-/// # Errors
-/// When the two are not of one shape, share their numbers, or are not float32.
-pub fn add(x: Value, y: &Value) -> Result<Value, Error> {
-    if x.tensor().dims() != y.tensor().dims() {
-        bail_shape("add", x.tensor().dims(), y.tensor().dims())?;
-    }
-    if !x.has_kernels() {
-        let sum = (x.tensor() + y.tensor())?;
-        return Ok(Value::made(sum, &[&x, y], false, |dy| Ok(vec![Some(dy.clone()), Some(dy)])));
-    }
-    if !x.is_recorded() && !y.is_recorded() {
-        let sum = change_by(x.into_tensor(), y.tensor(), "add", elementwise::add)?;
-        return Ok(Value::plain(sum));
-    }
-    let sum = change_by(copy(x.tensor())?, y.tensor(), "add", elementwise::add)?;
-    Ok(Value::made(sum, &[&x, y], false, |dy| Ok(vec![Some(dy.clone()), Some(dy)])))
 }
 
 fn each(

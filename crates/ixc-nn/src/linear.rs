@@ -21,8 +21,7 @@ use ixc_kernels::{
 
 use crate::{
     Error,
-    activation::add,
-    graph::Value,
+    graph::{Gradient, Value},
     inputs::Tally,
     numbers::read,
     plora::{Acting, Adapter},
@@ -120,17 +119,21 @@ impl Linear {
     /// When shapes do not fit.
     pub fn forward_onto(&self, x: &Value, onto: &Value, acting: &Acting) -> Result<Value, Error> {
         self.check(x.tensor())?;
+        let dims = self.outputs_of(x.tensor());
+        if onto.tensor().dims() != dims {
+            bail_shape("what goes past a linear layer", &dims, onto.tensor().dims())?;
+        }
         if !x.has_kernels() {
             let [out] = Self::over_on_device([self], x, acting)?;
-            return add(out, onto);
+            let sum = (out.tensor() + onto.tensor())?;
+            let back = |dy: Gradient| Ok(vec![Some(dy.clone()), Some(dy)]);
+            return Ok(Value::made(sum, &[&out, onto], false, back));
         }
         let rows = x.tensor().contiguous()?;
         let past = onto.tensor().contiguous()?;
         let (out, inners) = read(&rows, |values| {
             read(&past, |past| {
                 let rows = Rows::new(values, self.weight().cols());
-                let all = rows.count() * self.weight().rows();
-                bail_unless("what goes past a linear layer", all, past.len())?;
                 self.multiply(&rows, Some(past), acting)
             })
         })?;
@@ -334,19 +337,19 @@ impl Linear {
 
     /// Rows of outputs in the shape of the inputs x.
     fn shaped(&self, x: &Tensor, out: Vec<f32>) -> Result<Tensor, Error> {
+        Ok(Tensor::from_vec(out, self.outputs_of(x), &Device::Cpu)?)
+    }
+
+    /// The extents of the outputs for inputs x.
+    fn outputs_of(&self, x: &Tensor) -> Vec<usize> {
         let mut dims = x.dims().to_vec();
         dims[x.rank() - 1] = self.weight().rows();
-        Ok(Tensor::from_vec(out, dims, &Device::Cpu)?)
+        dims
     }
 }
 
 fn array<T, const N: usize>(values: Vec<T>) -> [T; N] {
     values.try_into().ok().expect("one for each layer")
-}
-
-/// The error of two counts that should be one.
-fn bail_unless(what: &str, expected: usize, found: usize) -> Result<(), Error> {
-    if expected == found { Ok(()) } else { bail_shape(what, &[expected], &[found]) }
 }
 
 /// The error of two shapes that should be one.

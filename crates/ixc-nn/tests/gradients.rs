@@ -5,7 +5,7 @@
 use candle_core::{DType, Device, Tensor};
 use ixc_nn::{
     Arithmetic, Buffer, Error, Matrix,
-    activation::{add, composed_gelu, composed_quick_gelu, gelu, quick_gelu},
+    activation::{composed_gelu, composed_quick_gelu, gelu, quick_gelu},
     attention::{Span, composed_packed, composed_views, packed, views},
     embedding::Embedding,
     graph::{Value, checkpoint},
@@ -206,18 +206,16 @@ fn norms() {
 }
 
 #[test]
-fn activations_and_sums() {
-    let (x, y) = ((tensor(&[7, 33], 1) * 4.0).unwrap(), tensor(&[7, 33], 2));
+fn activations_and_a_value_used_twice() {
+    let x = (tensor(&[7, 33], 1) * 4.0).unwrap();
     let own = |x: &Value| x.clone();
     let forward: Forward = &|x| quick_gelu(own(&x[0]));
     check("quick_gelu", std::slice::from_ref(&x), &[], forward, &|x| composed_quick_gelu(&x[0]));
     check("gelu", std::slice::from_ref(&x), &[], &|x| gelu(own(&x[0])), &|x| composed_gelu(&x[0]));
-    let sum: Forward = &|x| add(own(&x[0]), &x[1]);
-    check("add", &[x.clone(), y], &[], sum, sum);
     // Both sides of a sum, and a sum used twice: gradients add up.
     let twice: Forward = &|x| {
         let y = gelu(x[0].clone())?;
-        add(select(&y, &[0, 1, 2, 3, 4, 5, 6])?, &y.reshape(&[7, 33])?)
+        sum(&select(&y, &[0, 1, 2, 3, 4, 5, 6])?, &y.reshape(&[7, 33])?)
     };
     check("a value used twice", &[x], &[], twice, &|x| {
         let y = composed_gelu(&x[0])?;
@@ -285,6 +283,10 @@ enum Base {
     Resident,
 }
 
+fn sum(a: &Value, b: &Value) -> Result<Value, Error> {
+    ixc_nn::graph::compose([a, b], |[a, b]| Ok((a + b)?))
+}
+
 /// No image rows, few, many in several runs, all; with and without noise.
 fn actings(count: usize) -> Vec<Acting> {
     let masks: [fn(usize) -> bool; 4] = [|_| false, |row| row == 3, |row| row % 4 > 0, |_| true];
@@ -309,7 +311,14 @@ fn linear_layers_with_adapters() {
             let forward: Forward = &|x| layer.forward(&x[0], &acting);
             let x = tensor(&[40, 24], 1);
             let check = if matches!(base, Base::Frozen) { check_kernels } else { check };
-            check("linear", &[x], &weights, forward, &|x| layer.composed(&x[0], &acting));
+            check("linear", std::slice::from_ref(&x), &weights, forward, &|x| {
+                layer.composed(&x[0], &acting)
+            });
+            let onto: Forward = &|x| layer.forward_onto(&x[0], &x[1], &acting);
+            let past = tensor(&[40, 20], 2);
+            check("linear, on top", &[x, past], &weights, onto, &|x| {
+                sum(&layer.composed(&x[0], &acting)?, &x[1])
+            });
         }
     }
 }
@@ -374,7 +383,7 @@ fn three_layers_over_the_same_rows() {
     let weights: Vec<&Trained> = layers.iter().flat_map(|(_, weights)| weights).collect();
     let sum = |parts: [Value; 3]| {
         let [a, b, c] = parts;
-        add(add(a, &b)?, &c)
+        self::sum(&self::sum(&a, &b)?, &c)
     };
     let forward: Forward =
         &|x| sum(Linear::forward_three([&layers[0].0, &layers[1].0, &layers[2].0], &x[0], acting)?);

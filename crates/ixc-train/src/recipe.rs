@@ -11,7 +11,7 @@ mod source;
 
 use std::{fmt, path::PathBuf};
 
-use ixc_nn::device::Place;
+use ixc_nn::{Arithmetic, device::Place, measure::Numbers};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -46,6 +46,24 @@ pub enum Precision {
     F32,
     /// Products in bfloat16 with sums of full precision.
     Bf16,
+}
+
+impl Precision {
+    /// What products are made of.
+    pub fn arithmetic(self) -> Arithmetic {
+        match self {
+            Self::F32 => Arithmetic::Exact,
+            Self::Bf16 => Arithmetic::Fast,
+        }
+    }
+
+    /// The numbers whose rate of products a step is held against.
+    pub fn numbers(self) -> Numbers {
+        match self {
+            Self::F32 => Numbers::F32,
+            Self::Bf16 => Numbers::Bf16,
+        }
+    }
 }
 
 /// How the learning rate falls after the warm-up.

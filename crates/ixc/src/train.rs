@@ -4,7 +4,11 @@ pub(crate) mod flags;
 pub(crate) mod show;
 pub(crate) mod watch;
 
-use std::{fs, path::Path, sync::Arc};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use ixc_engine::engine::{model_folder, tokenizer};
 use ixc_input::tokenizer::Tokenizer;
@@ -33,9 +37,10 @@ pub(crate) fn recipe(file: Option<&Path>, flags: &RecipeFlags) -> Result<Recipe,
 
 /// What a recipe trains, opened but not loaded.
 pub(crate) struct Opened {
-    checkpoint: Checkpoint,
+    pub(crate) checkpoint: Checkpoint,
     pub(crate) config: ModelConfig,
-    path: std::path::PathBuf,
+    /// Its file or folder.
+    pub(crate) path: PathBuf,
     words: Arc<Tokenizer>,
 }
 
@@ -64,16 +69,6 @@ impl Opened {
         let folder = model_folder(&self.path);
         let base = Base { folder, checkpoint: &self.checkpoint, config: &self.config };
         Start { recipe, base, tokenizer: self.words.clone(), resume }
-    }
-
-    /// Its file or folder.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Its files.
-    pub(crate) fn checkpoint(&self) -> &Checkpoint {
-        &self.checkpoint
     }
 }
 

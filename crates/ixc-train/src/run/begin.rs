@@ -6,7 +6,7 @@
 use std::{path::Path, time::Instant};
 
 use ixc_model::{XComposer, load::Weights};
-use ixc_nn::{Arithmetic, pool, weights::Keep};
+use ixc_nn::{pool, weights::Keep};
 
 use super::{Event, Run, Start, Watch};
 use crate::{
@@ -109,14 +109,14 @@ pub(super) fn options(recipe: &Recipe, order: Order, epochs: Option<u64>) -> Opt
 /// The model, trained as the recipe says.
 pub(super) fn load(start: &Start) -> Result<XComposer, Error> {
     let Start { recipe, base, .. } = start;
-    let (keep, arithmetic) = match recipe.precision {
-        Precision::F32 => (Keep::Stored, Arithmetic::Exact),
+    let keep = match recipe.precision {
+        Precision::F32 => Keep::Stored,
         // Quantised weights stay as they are; float32 ones are multiplied as bfloat16.
-        Precision::Bf16 => (Keep::Bf16, Arithmetic::Fast),
+        Precision::Bf16 => Keep::Bf16,
     };
     let config = base.config.clone();
     let device = recipe.device.open()?;
-    let weights = Weights::new(base.checkpoint, keep, arithmetic);
+    let weights = Weights::new(base.checkpoint, keep, recipe.precision.arithmetic());
     Ok(XComposer::of(config, &weights.training(&plan(recipe)).on(&device))?)
 }
 

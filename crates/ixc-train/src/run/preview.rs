@@ -5,7 +5,7 @@
 
 use ixc_input::prompt::Segment;
 use ixc_model::{Group, ModelConfig, tensors, training::Extent};
-use ixc_nn::measure::{Numbers, multiply_rate};
+use ixc_nn::measure::multiply_rate;
 
 use super::{Start, begin, work::operations};
 use crate::{
@@ -97,7 +97,7 @@ pub fn preview(start: &Start) -> Result<Preview, Error> {
         samples_per_epoch,
         steps: recipe.total_steps(samples_per_epoch),
         memory: memory(recipe, base.config, &groups, longest),
-        seconds_per_step: operations / (rate(recipe) * REACHED),
+        seconds_per_step: operations / (multiply_rate(recipe.precision.numbers()).all * REACHED),
         step,
         operations_per_step: operations,
         groups,
@@ -145,15 +145,6 @@ fn step(recipe: &Recipe, shape: Shape) -> Extent {
     } * recipe.gradient_accumulation_steps as f64;
     let of = |mean: f64| (mean * samples) as usize;
     Extent { views: of(shape.views), rows: of(shape.rows), words: of(shape.words) }
-}
-
-/// The rate of what products are made of.
-fn rate(recipe: &Recipe) -> f64 {
-    multiply_rate(match recipe.precision {
-        Precision::F32 => Numbers::F32,
-        Precision::Bf16 => Numbers::Bf16,
-    })
-    .all
 }
 
 /// What is kept for a pass of the longest samples.

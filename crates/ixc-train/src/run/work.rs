@@ -25,6 +25,8 @@ pub(super) fn operations(
     let again = if recipe.gradient_checkpointing { 1.0 } else { 0.0 };
     let vision = config.vision.as_ref();
     let view_rows = vision.map_or(0.0, |vision| (vision.grid() * vision.grid() + 1) as f64);
+    // Patches that become one row before the projector.
+    let merged = vision.map_or(1.0, |vision| (vision.projector_inputs() / vision.width) as f64);
     let (rows, words) = (step.rows as f64, step.words as f64);
     let tower_rows = step.views as f64 * view_rows;
     let last_block = format!("model.layers.{}.", config.language.layers - 1);
@@ -40,8 +42,7 @@ pub(super) fn operations(
         let group = Group::of(name);
         let (rows, back) = match group {
             Group::Tower => (tower_rows, to_tower && !name.contains("patch")),
-            // Several rows of the tower may become one of the projector: counted as published, one.
-            Group::Projector => (tower_rows, to_pictures),
+            Group::Projector => (tower_rows / merged, to_pictures),
             // Behind the last attention nothing is computed but the rows before words that are learned.
             _ if name.starts_with(&last_block) && !name.contains("wqkv") => match group {
                 Group::Plora => continue,

@@ -6,10 +6,9 @@
 use std::{fs, ops::ControlFlow, path::Path, time::Instant};
 
 use ixc_model::config::VisionConfig;
-use ixc_nn::{Arithmetic, device::Device, measure::Numbers};
+use ixc_nn::device::Device;
 use ixc_train::{
     Recipe,
-    recipe::Precision,
     run::{Event, Preview, train},
 };
 
@@ -83,22 +82,6 @@ fn noise(side: u32, number: u32) -> Vec<u8> {
     file
 }
 
-/// What the recipe's products are made of.
-pub(crate) fn numbers(recipe: &Recipe) -> Numbers {
-    match recipe.precision {
-        Precision::F32 => Numbers::F32,
-        Precision::Bf16 => Numbers::Bf16,
-    }
-}
-
-/// As above, for a device.
-fn arithmetic(recipe: &Recipe) -> Arithmetic {
-    match recipe.precision {
-        Precision::F32 => Arithmetic::Exact,
-        Precision::Bf16 => Arithmetic::Fast,
-    }
-}
-
 /// Trains so many steps, the machine's limits measured between them.
 pub(crate) fn measure(
     opened: &door::Opened,
@@ -129,8 +112,9 @@ pub(crate) fn measure(
                 } else {
                     taken = taken.max(memory_taken(&device));
                     // Wide enough for a GPU's own rate; the CPU's limits are not its.
-                    let rate = device.multiply_rate(arithmetic(recipe), DEVICE_SIDE);
-                    rate.into_iter().for_each(|rate| limits.add_device(numbers(recipe), rate));
+                    let rate = device.multiply_rate(recipe.precision.arithmetic(), DEVICE_SIDE);
+                    rate.into_iter()
+                        .for_each(|rate| limits.add_device(recipe.precision.numbers(), rate));
                 }
                 if interrupt::pressed() || step as usize == steps {
                     return ControlFlow::Break(());
@@ -170,8 +154,10 @@ fn memory_taken(device: &Device) -> Option<u64> {
 }
 
 fn add(sheet: &mut Sheet, recipe: &Recipe, shown: &Preview, took: f64) {
-    let work =
-        || Work { operations: vec![(numbers(recipe), shown.operations_per_step)], bytes: 0.0 };
+    let work = || Work {
+        operations: vec![(recipe.precision.numbers(), shown.operations_per_step)],
+        bytes: 0.0,
+    };
     let step = shown.step;
     sheet.add("step", took, || Draft {
         what: format!("a step: {} rows, {} views, {} learned", step.rows, step.views, step.words),

@@ -1,6 +1,6 @@
 //! `ixc bench train`: how fast a training step is here, and how near the machine's limit.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use ixc_nn::{measure::Numbers, pool};
@@ -9,7 +9,7 @@ use ixc_train::{Recipe, run::preview};
 use crate::{
     bench::{
         show::{Model, Outcome},
-        train::{Made, Rounds, make, measure, numbers},
+        train::{Made, Rounds, make, measure},
     },
     commands::bench::here,
     exit::Failure,
@@ -78,10 +78,10 @@ pub(crate) fn run(args: BenchTrainArgs) -> Result<(), Failure> {
     let outcome = Outcome {
         machine: here(),
         model: Model {
-            path: opened.path().display().to_string(),
+            path: opened.path.display().to_string(),
             family: opened.config.family.name(),
-            weights: weights_in_memory(opened.checkpoint(), ixc_nn::weights::Keep::Stored),
-            products: match numbers(&recipe) {
+            weights: weights_in_memory(&opened.checkpoint, ixc_nn::weights::Keep::Stored),
+            products: match recipe.precision.numbers() {
                 Numbers::Bf16 => "bf16",
                 _ => "f32",
             },
@@ -98,7 +98,7 @@ pub(crate) fn run(args: BenchTrainArgs) -> Result<(), Failure> {
 }
 
 /// The recipe, in a place of its own, of as many steps as are measured.
-fn recipe(args: &BenchTrainArgs, folder: &std::path::Path) -> Result<Recipe, Failure> {
+fn recipe(args: &BenchTrainArgs, folder: &Path) -> Result<Recipe, Failure> {
     let mut flags = args.flags.clone();
     let given = |key: &str| flags.0.iter().any(|(name, _)| name == key);
     let has_data = args.recipe.is_some() || given("data");
