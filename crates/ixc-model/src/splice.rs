@@ -62,7 +62,7 @@ pub fn splice(
     words: &Embedding,
     recorded: bool,
 ) -> Result<Laid, Error> {
-    let mut pieces = Vec::new();
+    let (mut pieces, mut ids_of_all) = (Vec::new(), Vec::new());
     let (mut images, mut learned) = (ImageRows::default(), Learned::default());
     let mut lengths = Vec::with_capacity(prompts.len());
     let mut length = 0;
@@ -76,7 +76,9 @@ pub fn splice(
                         learned.rows.extend(places.clone().map(|(place, _)| place as u32 - 1));
                         learned.ids.extend(places.map(|(_, id)| id));
                     }
-                    pieces.push((words.forward(ids, recorded)?, 0..ids.len())); // (ids, hidden)
+                    let before = ids_of_all.len();
+                    ids_of_all.extend_from_slice(ids);
+                    pieces.push((None, before..ids_of_all.len()));
                     length += ids.len();
                 }
                 Segment::Image { index } => {
@@ -84,12 +86,19 @@ pub fn splice(
                         return Err(Error::NoSuchImage { index: *index, count: features.len() });
                     };
                     images.push(length..length + rows.len());
-                    pieces.push((all.clone(), rows.clone())); // (tokens, hidden)
+                    pieces.push((Some(all), rows.clone())); // (tokens, hidden)
                     length += rows.len();
                 }
             }
         }
         lengths.push(length - first);
     }
-    Ok(Laid { rows: cat(&pieces)?, images, lengths, learned })
+    // All words are looked up at once: (ids, hidden).
+    let words = match ids_of_all.is_empty() {
+        true => None,
+        false => Some(words.forward(&ids_of_all, recorded)?),
+    };
+    let of = |piece: Option<&Value>| piece.or(words.as_ref()).cloned();
+    let pieces = pieces.into_iter().filter_map(|(piece, rows)| Some((of(piece)?, rows)));
+    Ok(Laid { rows: cat(&pieces.collect::<Vec<_>>())?, images, lengths, learned })
 }

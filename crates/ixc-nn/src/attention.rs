@@ -52,11 +52,15 @@ pub fn packed(
     if spans.iter().map(|span| span.rows).sum::<usize>() != heads.rows {
         return Err(refuse(format!("attention: {} rows are not those of {spans:?}", heads.rows)));
     }
+    let past = spans.iter().any(|span| span.past.is_some());
+    if past && qkv.is_recorded() {
+        return Err(refuse("attention: what is trained has no past".into()));
+    }
     if !qkv.has_kernels() {
         return device::packed(&qkv, tables, kv_heads, group, spans, arithmetic);
     }
     let (q, k, v) = tables.split(qkv.tensor(), kv_heads, group)?; // (kv, g, n, d), (kv, n, d)
-    let seen = if spans.iter().any(|span| span.past.is_some()) {
+    let seen = if past {
         behind(&q, &k, &v, spans, arithmetic)?
     } else {
         let lying = (heads.rows * heads.width, heads.width);
@@ -68,9 +72,6 @@ pub fn packed(
         qkv.recycle();
         [q, k, v].into_iter().for_each(recycle);
         return Ok(Value::plain(seen));
-    }
-    if spans.iter().any(|span| span.past.is_some()) {
-        return Err(refuse("attention: what is trained has no past".into()));
     }
     let (tables, dims) = (tables.clone(), qkv.tensor().dims().to_vec());
     let how = How { causal: true, arithmetic, path: cpu::path() };

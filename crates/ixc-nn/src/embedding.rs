@@ -11,6 +11,9 @@ use crate::{
     trained::Weight,
 };
 
+/// Numbers of a table of which id each row has: 512 MiB of float32.
+const CHOICES: usize = 1 << 27;
+
 /// A table of `vocabulary` × `width`.
 #[derive(Clone, Debug)]
 pub struct Embedding {
@@ -82,7 +85,21 @@ impl Embedding {
         let table = table.clone();
         Ok(Value::grown(rows, move |gradient| {
             let zeros = table.master().zeros_like()?;
-            table.add_tensor(zeros.index_add(&places, &gradient.contiguous()?, 0)?.into())
+            let (count, vocabulary) = (places.elem_count(), zeros.dim(0)?);
+            let gradient = gradient.contiguous()?;
+            // candle's kernel adds row by row, the id's product with its rows all at once.
+            let sum = if count * vocabulary <= CHOICES {
+                one_hot(&places, vocabulary)?.t()?.matmul(&gradient.to_dtype(DType::F32)?)?
+            } else {
+                zeros.index_add(&places, &gradient, 0)?
+            };
+            table.add_tensor(sum.into())
         }))
     }
+}
+
+/// 1 where a row's id is the column's, (ids, vocabulary).
+fn one_hot(ids: &Tensor, vocabulary: usize) -> Result<Tensor, Error> {
+    let all = Tensor::arange(0, vocabulary as u32, ids.device())?.unsqueeze(0)?;
+    Ok(ids.unsqueeze(1)?.broadcast_eq(&all)?.to_dtype(DType::F32)?)
 }

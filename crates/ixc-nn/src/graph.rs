@@ -186,10 +186,11 @@ impl Value {
         }))
     }
 
-    /// Whether two recorded values are the same one.
+    /// Whether two values are the same one, with the same way back.
     pub(crate) fn is(&self, other: &Self) -> bool {
         match (&self.node, &other.node) {
             (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (None, None) => self.tensor.id() == other.tensor.id(),
             _ => false,
         }
     }

@@ -17,12 +17,9 @@ use crate::{
 /// # Errors
 /// When there is none, rows are not there, or other extents differ.
 pub fn cat(pieces: &[(Value, Range<usize>)]) -> Result<Value, Error> {
-    let narrow = |(x, rows): &(Value, Range<usize>)| x.tensor().narrow(0, rows.start, rows.len());
-    let tensors = pieces.iter().map(narrow).collect::<Result<Vec<_>, _>>()?;
-    let out = Tensor::cat(&tensors, 0)?;
     let mut sources: Vec<&Value> = Vec::new();
     let mut places = Vec::with_capacity(pieces.len()); // (source, its rows)
-    for (x, rows) in pieces.iter().filter(|_| pieces.iter().any(|(x, _)| x.is_recorded())) {
+    for (x, rows) in pieces {
         let known = sources.iter().position(|source| source.is(x));
         let source = known.unwrap_or_else(|| {
             sources.push(x);
@@ -30,14 +27,43 @@ pub fn cat(pieces: &[(Value, Range<usize>)]) -> Result<Value, Error> {
         });
         places.push((source, rows.clone()));
     }
+    let kernels = sources.iter().all(|x| x.has_kernels());
+    let out = if kernels { narrowed(pieces)? } else { picked(&sources, &places)? };
     let extents: Vec<(Vec<usize>, bool)> =
         sources.iter().map(|x| (x.tensor().dims().to_vec(), x.wants_gradient())).collect();
-    Ok(Value::made(out, &sources.clone(), false, move |gradient| {
+    Ok(Value::made(out, &sources, false, move |gradient| {
         if !has_kernels(&gradient) {
             return cut_apart(&gradient, &places, &extents);
         }
         read(&gradient.contiguous()?, |from| taken_apart(from, &places, &extents))
     }))
+}
+
+fn narrowed(pieces: &[(Value, Range<usize>)]) -> Result<Tensor, Error> {
+    let narrow = |(x, rows): &(Value, Range<usize>)| x.tensor().narrow(0, rows.start, rows.len());
+    let tensors = pieces.iter().map(narrow).collect::<Result<Vec<_>, _>>()?;
+    Ok(Tensor::cat(&tensors, 0)?)
+}
+
+/// As [`narrowed`], in as many operations as there are sources: a device takes its time for each.
+fn picked(sources: &[&Value], places: &[(usize, Range<usize>)]) -> Result<Tensor, Error> {
+    let mut starts = Vec::with_capacity(sources.len());
+    let mut count = 0;
+    for source in sources {
+        starts.push(count);
+        count += source.tensor().dim(0)?;
+    }
+    let rows = |(source, rows): &(usize, Range<usize>)| {
+        let start = starts[*source];
+        rows.clone().map(move |row| (start + row) as u32)
+    };
+    let rows: Vec<u32> = places.iter().flat_map(rows).collect();
+    let tensors: Vec<&Tensor> = sources.iter().map(|source| source.tensor()).collect();
+    let all = Tensor::cat(&tensors, 0)?;
+    if rows.iter().copied().eq(0..count as u32) {
+        return Ok(all);
+    }
+    Ok(all.index_select(&Tensor::new(rows.as_slice(), all.device())?, 0)?)
 }
 
 /// The way back from [`cat`].
@@ -75,22 +101,41 @@ fn cut_apart(
     places: &[(usize, Range<usize>)],
     extents: &[(Vec<usize>, bool)],
 ) -> Result<Vec<Option<Gradient>>, Error> {
-    let mut sums: Vec<Option<Tensor>> = vec![None; extents.len()];
+    let mut rows: Vec<Vec<(u32, u32)>> = vec![Vec::new(); extents.len()]; // (there, here)
     let mut start = 0;
-    for (source, rows) in places {
-        let (dims, wanted) = &extents[*source];
-        if *wanted {
-            let piece = from.narrow(0, start, rows.len())?;
-            let piece = piece.pad_with_zeros(0, rows.start, dims[0] - rows.end)?;
-            let sum = &mut sums[*source];
-            *sum = Some(match sum.take() {
-                Some(before) => (before + piece)?,
-                None => piece.contiguous()?,
-            });
-        }
-        start += rows.len();
+    for (source, of) in places {
+        rows[*source].extend((of.start as u32..of.end as u32).zip(start..));
+        start += of.len() as u32;
     }
-    Ok(sums.into_iter().map(|sum| sum.map(Gradient::from)).collect())
+    let gradient = |(rows, (dims, wanted)): (Vec<(u32, u32)>, &(Vec<usize>, bool))| {
+        wanted.then(|| spread(from, &rows, dims[0]).map(Gradient::from)).transpose()
+    };
+    rows.into_iter().zip(extents).map(gradient).collect()
+}
+
+/// Adds rows to `count` rows of zeros, of candle's operations: pairs of the row there and the row here.
+fn spread(from: &Tensor, pairs: &[(u32, u32)], count: usize) -> Result<Tensor, Error> {
+    let (from, nothing) = (from.contiguous()?, from.dim(0)? as u32);
+    let mut sources = vec![nothing; count];
+    for &(there, here) in pairs {
+        let source = &mut sources[there as usize];
+        if *source != nothing {
+            return added(&from, pairs, count);
+        }
+        *source = here;
+    }
+    // Each row at most once: picking is much faster there than adding.
+    let sources = Tensor::from_vec(sources, count, from.device())?;
+    Ok(from.pad_with_zeros(0, 0, 1)?.index_select(&sources, 0)?)
+}
+
+fn added(from: &Tensor, pairs: &[(u32, u32)], count: usize) -> Result<Tensor, Error> {
+    let (there, here): (Vec<u32>, Vec<u32>) = pairs.iter().copied().unzip();
+    let places = |rows: Vec<u32>| Tensor::from_vec(rows, pairs.len(), from.device());
+    let mut dims = from.dims().to_vec();
+    dims[0] = count;
+    let zeros = Tensor::zeros(dims, from.dtype(), from.device())?;
+    Ok(zeros.index_add(&places(there)?, &from.index_select(&places(here)?, 0)?, 0)?)
 }
 
 /// Some rows of x, (n, width) → (rows, width), in their order; none twice.
@@ -101,13 +146,13 @@ pub fn select(x: &Value, rows: &[u32]) -> Result<Value, Error> {
     let (count, width) = x.tensor().dims2()?;
     let indices = Tensor::new(rows, x.tensor().device())?;
     let out = x.tensor().index_select(&indices, 0)?;
+    let rows = rows.to_vec();
     if !x.has_kernels() {
         return Ok(Value::made(out, &[x], false, move |gradient| {
-            let all = Tensor::zeros((count, width), gradient.dtype(), gradient.device())?;
-            Ok(vec![Some(all.index_add(&indices, &gradient.contiguous()?, 0)?.into())])
+            let pairs: Vec<(u32, u32)> = rows.into_iter().zip(0..).collect();
+            Ok(vec![Some(spread(&gradient, &pairs, count)?.into())])
         }));
     }
-    let rows = rows.to_vec();
     Ok(Value::made(out, &[x], false, move |gradient| {
         let mut all = vec![0f32; count * width];
         read(&gradient.contiguous()?, |some| {

@@ -5,6 +5,8 @@
 //! with Σ dP ∘ P = Σ dO ∘ O. Scores are of the type that products are made of.
 //! Deliberately absent: a fused kernel.
 
+use std::cmp::Reverse;
+
 use candle_core::{DType, Device, Tensor};
 
 use super::Span;
@@ -153,6 +155,95 @@ fn by_head(rows: &Tensor, kv_heads: usize, group: usize) -> Result<Tensor, Error
     Ok(heads.permute((1, 2, 0, 3))?.contiguous()?)
 }
 
+/// Spans that are computed at once, each a lane: (lanes, height) rows, zeros behind the shorter ones' ends.
+///
+/// A query sees nothing behind itself, so what stands at an end changes no other row; and no gradient comes
+/// from there.
+struct Lanes {
+    /// First row and number of rows of each span, of which `height` is the largest.
+    spans: Vec<(usize, usize)>,
+    height: usize,
+}
+
+impl Lanes {
+    /// Spans, by first row and number of rows, the longest with the longest as long as their scores, for so many
+    /// heads, stay within a bound.
+    fn of(mut spans: Vec<(usize, usize)>, heads: usize, scores_max: usize) -> Vec<Self> {
+        spans.sort_by_key(|&(start, rows)| (Reverse(rows), start));
+        let mut all: Vec<Self> = Vec::new();
+        for (start, rows) in spans {
+            match all.last_mut() {
+                Some(lanes)
+                    if (lanes.spans.len() + 1) * heads * lanes.height.pow(2) <= scores_max =>
+                {
+                    lanes.spans.push((start, rows));
+                }
+                _ => all.push(Self { spans: vec![(start, rows)], height: rows }),
+            }
+        }
+        all
+    }
+
+    fn rows(&self) -> usize {
+        self.spans.len() * self.height
+    }
+
+    /// Each lane's own rows: (kv, members, n, d) → (lanes · kv, members, height, d).
+    fn gather(&self, x: &Tensor) -> Result<Tensor, Error> {
+        let (kv_heads, members, count, width) = x.dims4()?;
+        if let [(start, rows)] = *self.spans {
+            return Ok(x.narrow(2, start, rows)?.contiguous()?);
+        }
+        let of_lane = |&(start, rows): &(usize, usize)| {
+            (0..self.height).map(move |row| if row < rows { start + row } else { count } as u32)
+        };
+        let places: Vec<u32> = self.spans.iter().flat_map(of_lane).collect();
+        let places = Tensor::from_vec(places, self.rows(), x.device())?;
+        let x = x.pad_with_zeros(2, 0, 1)?.contiguous()?;
+        let rows = x.index_select(&places, 2)?; // (kv, members, lanes · height, d)
+        let lanes = rows.reshape((kv_heads, members, self.spans.len(), self.height, width))?;
+        let lanes = lanes.permute((2, 0, 1, 3, 4))?;
+        Ok(lanes.reshape((self.spans.len() * kv_heads, members, self.height, width))?)
+    }
+
+    /// The same of keys or values: (kv, n, d) → (lanes · kv, height, d).
+    fn gather_keys(&self, x: &Tensor) -> Result<Tensor, Error> {
+        Ok(self.gather(&x.unsqueeze(1)?)?.squeeze(1)?)
+    }
+
+    /// The way back, rows of lanes behind one another: (lanes · kv, members, height, d) → (kv, members,
+    /// lanes · height, d).
+    fn lay(&self, x: &Tensor, kv_heads: usize) -> Result<Tensor, Error> {
+        let (_, members, height, width) = x.dims4()?;
+        let x = x.reshape((self.spans.len(), kv_heads, members, height, width))?;
+        Ok(x.permute((1, 2, 0, 3, 4))?.reshape((kv_heads, members, self.rows(), width))?)
+    }
+
+    /// Rows of all lanes, laid one behind the other, in the order in which the spans have them.
+    fn scatter(all: &[Self], laid: Vec<Tensor>) -> Result<Tensor, Error> {
+        let laid = together(laid, 2)?;
+        if let [Self { spans, .. }] = all
+            && spans.len() == 1
+        {
+            return Ok(laid);
+        }
+        let mut places = Vec::new();
+        let mut first = 0;
+        for lanes in all {
+            for (lane, &(start, rows)) in lanes.spans.iter().enumerate() {
+                let from = first + lane * lanes.height;
+                places.extend((0..rows).map(|row| (start + row, (from + row) as u32)));
+            }
+            first += lanes.rows();
+        }
+        places.sort_unstable();
+        let places: Vec<u32> = places.into_iter().map(|(_, place)| place).collect();
+        let count = places.len();
+        let places = Tensor::from_vec(places, count, laid.device())?;
+        Ok(laid.contiguous()?.index_select(&places, 2)?)
+    }
+}
+
 /// [`super::packed`] on a device; what it gives is of the type that products are made of.
 pub(super) fn packed(
     qkv: &Value,
@@ -164,38 +255,62 @@ pub(super) fn packed(
 ) -> Result<Value, Error> {
     let dtype = product_type(arithmetic);
     let (q, k, v) = tables.split_on_device(qkv.tensor(), kv_heads, group)?;
-    let mut start = 0;
-    let (mut seen, mut sequences) = (Vec::new(), Vec::new());
-    for Span { rows, past } in &mut *spans {
-        let own = |x: &Tensor, dim: usize| x.narrow(dim, start, *rows);
-        let (q, mut k, mut v) = (own(&q, 2)?, own(&k, 1)?, own(&v, 1)?);
-        if let Some(past) = past {
-            (k, v) = LayerCache::append_on_device(past, &k, &v)?;
-        }
-        let sequence = Sequence::new(&q, &k, &v, true, dtype)?;
-        seen.push(side_by_side(&sequence.seen()?)?); // (t, heads · d)
-        sequences.push((sequence, start, *rows));
-        start += *rows;
+    if spans.iter().any(|span| span.past.is_some()) {
+        return Ok(Value::plain(behind([&q, &k, &v], spans, dtype)?));
     }
-    let seen = together(seen, 0)?;
+    let mut start = 0;
+    let mut own = Vec::with_capacity(spans.len());
+    for span in &*spans {
+        own.push((start, span.rows));
+        start += span.rows;
+    }
+    let all = Lanes::of(own, kv_heads * group, SCORES);
+    let mut sequences = Vec::with_capacity(all.len());
+    let mut seen = Vec::with_capacity(all.len());
+    for lanes in &all {
+        let q = lanes.gather(&q)?;
+        let (k, v) = (lanes.gather_keys(&k)?, lanes.gather_keys(&v)?);
+        let sequence = Sequence::new(&q, &k, &v, true, dtype)?;
+        seen.push(lanes.lay(&sequence.seen()?, kv_heads)?);
+        sequences.push(sequence);
+    }
+    let seen = side_by_side(&Lanes::scatter(&all, seen)?)?; // (n, heads · d)
     if !qkv.is_recorded() {
         return Ok(Value::plain(seen));
     }
     let (tables, dims, out) = (tables.clone(), qkv.tensor().dims().to_vec(), seen.clone());
     Ok(Value::made(seen, &[qkv], false, move |dy| {
-        let dy = dy.to_dtype(dtype)?;
-        let [mut dq, mut dk, mut dv] = [(); 3].map(|()| Vec::new());
-        for (sequence, start, rows) in sequences {
-            let heads = |x: &Tensor| by_head(&x.narrow(0, start, rows)?, kv_heads, group);
-            let [q, k, v] = sequence.back(&heads(&dy)?, &heads(&out)?)?;
-            dq.push(q);
-            dk.push(k);
-            dv.push(v);
+        let dy = by_head(&dy.to_dtype(dtype)?, kv_heads, group)?;
+        let out = by_head(&out, kv_heads, group)?;
+        let [mut dq, mut dk, mut dv] = [(); 3].map(|()| Vec::with_capacity(all.len()));
+        for (lanes, sequence) in all.iter().zip(sequences) {
+            let [dy, out] = [&dy, &out].map(|x| lanes.gather(x));
+            let [q, k, v] = sequence.back(&dy?, &out?)?;
+            dq.push(lanes.lay(&q, kv_heads)?);
+            dk.push(lanes.lay(&k.unsqueeze(1)?, kv_heads)?);
+            dv.push(lanes.lay(&v.unsqueeze(1)?, kv_heads)?);
         }
-        let (dq, dk, dv) = (together(dq, 2)?, together(dk, 1)?, together(dv, 1)?);
+        let scatter = |laid| Lanes::scatter(&all, laid);
+        let (dq, dk, dv) = (scatter(dq)?, scatter(dk)?.squeeze(1)?, scatter(dv)?.squeeze(1)?);
         let rows = tables.split_back_on_device(&dq, &dk, &dv)?;
         Ok(vec![Some(rows.reshape(dims)?.into())])
     }))
+}
+
+/// Attention of spans some of which have a past, to which they are added: (n, heads · d).
+fn behind([q, k, v]: [&Tensor; 3], spans: &mut [Span], dtype: DType) -> Result<Tensor, Error> {
+    let mut start = 0;
+    let mut seen = Vec::with_capacity(spans.len());
+    for Span { rows, past } in &mut *spans {
+        let own = |x: &Tensor, dim: usize| x.narrow(dim, start, *rows);
+        let (q, mut k, mut v) = (own(q, 2)?, own(k, 1)?, own(v, 1)?);
+        if let Some(past) = past {
+            (k, v) = LayerCache::append_on_device(past, &k, &v)?;
+        }
+        seen.push(side_by_side(&Sequence::new(&q, &k, &v, true, dtype)?.seen()?)?);
+        start += *rows;
+    }
+    together(seen, 0)
 }
 
 /// [`super::views`] on a device: each view's heads are heads of their own. What it gives is of the type that
@@ -257,6 +372,39 @@ mod tests {
             pairs.extend(gradients(&all).into_iter().zip(gradients(&few)));
             for (one, other) in pairs {
                 let off = (one - other).unwrap().abs().unwrap().max_all().unwrap();
+                assert!(off.to_scalar::<f32>().unwrap() < 1e-5);
+            }
+        }
+    }
+
+    #[test]
+    fn spans_side_by_side_see_what_each_alone_sees() {
+        let random = |dims: &[usize]| Tensor::randn(0f32, 1f32, dims, &Device::Cpu).unwrap();
+        let spans = vec![(0, 3), (3, 9), (12, 1), (13, 4), (17, 9)];
+        let (q, dout) = (random(&[2, 3, 26, 8]), random(&[2, 3, 26, 8]));
+        let [k, v] = [(); 2].map(|()| random(&[2, 26, 8]));
+        let mut found = Vec::new();
+        for (scores_max, groups) in [(1, 5), (6 * 81 * 3, 2), (1 << 20, 1)] {
+            let all = Lanes::of(spans.clone(), 6, scores_max);
+            assert_eq!(all.len(), groups);
+            let [mut seen, mut dq, mut dk, mut dv] = [(); 4].map(|()| Vec::new());
+            for lanes in &all {
+                let (k, v) = (lanes.gather_keys(&k).unwrap(), lanes.gather_keys(&v).unwrap());
+                let q = lanes.gather(&q).unwrap();
+                let sequence = Sequence::new(&q, &k, &v, true, DType::F32).unwrap();
+                let out = sequence.seen().unwrap();
+                let [q, k, v] = sequence.back(&lanes.gather(&dout).unwrap(), &out).unwrap();
+                seen.push(lanes.lay(&out, 2).unwrap());
+                dq.push(lanes.lay(&q, 2).unwrap());
+                dk.push(lanes.lay(&k.unsqueeze(1).unwrap(), 2).unwrap());
+                dv.push(lanes.lay(&v.unsqueeze(1).unwrap(), 2).unwrap());
+            }
+            found.push([seen, dq, dk, dv].map(|laid| Lanes::scatter(&all, laid).unwrap()));
+        }
+        let [alone, two, one] = found.try_into().unwrap();
+        for some in [two, one] {
+            for (some, alone) in some.iter().zip(&alone) {
+                let off = (some - alone).unwrap().abs().unwrap().max_all().unwrap();
                 assert!(off.to_scalar::<f32>().unwrap() < 1e-5);
             }
         }
