@@ -21,8 +21,8 @@ use crate::{
     trainable::{Trainable, plan, trainable},
 };
 
-/// Threads that read samples ahead of the step; a picture takes one some milliseconds, a step many more.
-const READERS_MAX: usize = 4;
+/// Threads that read samples ahead of the step. A GPU takes a picture in less time than a thread reads it in.
+const READERS_MAX: usize = 16;
 
 impl<'a> Run<'a> {
     /// Opens everything.
