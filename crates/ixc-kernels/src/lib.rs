@@ -15,6 +15,8 @@ pub mod attention;
 mod avx512;
 pub mod buffer;
 pub mod cpu;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 pub mod dropout;
 pub mod elementwise;
 pub mod gptq;

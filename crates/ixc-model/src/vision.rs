@@ -135,7 +135,8 @@ impl Tower {
             None => Acting::default(),
         };
         // A frozen tower is not recorded: it runs as in inference.
-        let pixels = unfold(pixels, self.grid)?.to_device(self.class.tensor().device())?;
+        let pixels = pixels.to_device(self.class.tensor().device())?;
+        let pixels = unfold(&pixels, self.grid)?;
         let pixels = Value::given(pixels, training.is_some() && self.is_trained());
         let patches = self.patches.forward(&pixels, &acting)?; // (v, grid², C)
         let inputs = [&self.class.value(&patches), &patches, &self.positions.value(&patches)];

@@ -285,7 +285,7 @@ impl Eye {
         let mut views = 0;
         let mut features = Vec::with_capacity(pictures.len());
         for pixels in pictures {
-            let cut = tiles::cut(&picture(pixels)?, tile as usize)?;
+            let cut = tiles::cut(&picture(pixels, &candle_core::Device::Cpu)?, tile as usize)?;
             let first = views + training.map_or(0, |training| training.done.views);
             let seen = self.tower.forward(&cut.pixels, training, first, observe)?;
             let seen = seen.given_in(training.is_some());
@@ -309,8 +309,9 @@ impl Eye {
         training: Option<&Training>,
         observe: &mut Observer,
     ) -> Result<(Vec<Feature>, usize), Error> {
-        let pixels =
-            pictures.iter().map(|pixels| picture(pixels)).collect::<Result<Vec<_>, _>>()?;
+        let there = self.device.tensors();
+        let pixels = pictures.iter().map(|pixels| picture(pixels, there));
+        let pixels = pixels.collect::<Result<Vec<_>, _>>()?;
         let first = training.map_or(0, |training| training.done.views);
         let seen = self.tower.forward(&Tensor::stack(&pixels, 0)?, training, first, observe)?;
         let (views, patches, width) = seen.tensor().dims3()?; // (views, grid², C)
@@ -341,7 +342,7 @@ impl Eye {
 }
 
 /// (3, h, w)
-fn picture(pixels: &Pixels) -> Result<Tensor, Error> {
+fn picture(pixels: &Pixels, device: &candle_core::Device) -> Result<Tensor, Error> {
     let shape = (3, pixels.height as usize, pixels.width as usize);
-    Ok(Tensor::from_slice(&pixels.data, shape, &candle_core::Device::Cpu)?)
+    Ok(Tensor::from_slice(&pixels.data, shape, device)?)
 }

@@ -81,7 +81,14 @@ fn cuda(number: usize) -> Result<Device, Error> {
     // Products of float32 are made of float32: TF32 keeps 10 bits of each factor.
     candle_core::cuda::set_gemm_reduced_precision_f32(false);
     candle_core::cuda::set_gemm_reduced_precision_bf16(false);
-    match candle_core::Device::new_cuda(number) {
+    let opened = candle_core::Device::new_cuda(number).and_then(|device| {
+        if let candle_core::Device::Cuda(device) = &device {
+            let context = device.cuda_stream().context().clone();
+            ixc_kernels::cuda::keep_memory(&context).map_err(candle_core::Error::wrap)?;
+        }
+        Ok(device)
+    });
+    match opened {
         Ok(device) => Ok(Device(Form::Operations(device))),
         Err(error) => Err(Error::NoDevice {
             device: Place::Cuda(number).to_string(),
@@ -264,6 +271,15 @@ pub(crate) fn product_type(arithmetic: Arithmetic) -> DType {
         Arithmetic::Exact => DType::F32,
         Arithmetic::Fast => DType::BF16,
     }
+}
+
+/// The sum of rows, (n, width) → (width): a product, since candle's sum over rows reads them column by column.
+///
+/// # Errors
+/// When the device has no room for it.
+pub(crate) fn sum_of_rows(x: &Tensor) -> Result<Tensor, Error> {
+    let ones = Tensor::ones((1, x.dim(0)?), x.dtype(), x.device())?;
+    Ok(ones.matmul(&x.contiguous()?)?.squeeze(0)?)
 }
 
 /// Whether kernels of our own can work on a tensor here.

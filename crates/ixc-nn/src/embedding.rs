@@ -11,8 +11,8 @@ use crate::{
     trained::Weight,
 };
 
-/// Numbers of a table of which id each row has: 512 MiB of float32.
-const CHOICES: usize = 1 << 27;
+/// Numbers of a table of which id each row has, held at once: 256 MiB of float32.
+const CHOICES: usize = 1 << 26;
 
 /// A table of `vocabulary` × `width`.
 #[derive(Clone, Debug)]
@@ -82,17 +82,18 @@ impl Embedding {
         let Some(table) = self.table.trained().filter(|_| recorded) else {
             return Ok(Value::given(rows, recorded));
         };
-        let table = table.clone();
+        let (table, ids) = (table.clone(), ids.to_vec());
         Ok(Value::grown(rows, move |gradient| {
-            let zeros = table.master().zeros_like()?;
-            let (count, vocabulary) = (places.elem_count(), zeros.dim(0)?);
-            let gradient = gradient.contiguous()?;
-            // candle's kernel adds row by row, the id's product with its rows all at once.
-            let sum = if count * vocabulary <= CHOICES {
-                one_hot(&places, vocabulary)?.t()?.matmul(&gradient.to_dtype(DType::F32)?)?
-            } else {
-                zeros.index_add(&places, &gradient, 0)?
-            };
+            let gradient = gradient.to_dtype(DType::F32)?.contiguous()?;
+            let (count, vocabulary) = (ids.len(), table.dims()[0]);
+            let mut sum = table.master().zeros_like()?;
+            // candle's own addition of rows takes them one after the other.
+            let most = (CHOICES / vocabulary).max(1);
+            for start in (0..count).step_by(most) {
+                let some = most.min(count - start);
+                let chosen = one_hot(&places.narrow(0, start, some)?, vocabulary)?;
+                sum = (sum + chosen.t()?.matmul(&gradient.narrow(0, start, some)?)?)?;
+            }
             table.add_tensor(sum.into())
         }))
     }

@@ -352,7 +352,9 @@ pub fn compose<const N: usize>(
     let (arguments, out) = traced(inputs.map(|x| (x.tensor(), x.wants_gradient())), forward)?;
     Ok(Value::made(out.detach(), &inputs, false, move |gradient| {
         let mut found = (&out * &*gradient)?.sum_all()?.backward()?;
-        Ok(arguments.iter().map(|x| found.remove(x).map(Gradient::from)).collect())
+        // candle's gradients remember how they were made, and so would all that is made of them.
+        let plain = |gradient: Tensor| Gradient::from(gradient.detach());
+        Ok(arguments.iter().map(|x| found.remove(x).map(plain)).collect())
     }))
 }
 

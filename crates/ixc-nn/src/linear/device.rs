@@ -11,7 +11,7 @@ use candle_core::{DType, Device, Tensor};
 use super::{Linear, array};
 use crate::{
     Error,
-    device::product_type,
+    device::{product_type, sum_of_rows},
     graph::{Gradient, Value},
     plora::{Acting, Adapter},
     trained::Small,
@@ -103,7 +103,7 @@ impl Kept {
     fn back(&self, dy: &Tensor, wanted: bool) -> Result<Option<Tensor>, Error> {
         let layer = &self.layer;
         if let Some(bias) = layer.0.bias.as_ref().and_then(Small::trained) {
-            bias.add_tensor(dy.to_dtype(DType::F32)?.sum(0)?.into())?;
+            bias.add_tensor(sum_of_rows(&dy.to_dtype(DType::F32)?)?.into())?;
         }
         let dy = dy.to_dtype(self.x.dtype())?.contiguous()?;
         if let Some(weight) = layer.weight().trained() {

@@ -6,13 +6,13 @@
 use candle_core::{D, DType, Tensor};
 
 use super::{LayerNorm, RmsNorm};
-use crate::{Error, graph::Value, trained::Small};
+use crate::{Error, device::sum_of_rows, graph::Value, trained::Small};
 
 /// Adds Σ over rows of `of` to a weight's gradient, where it is trained.
 fn add(weight: &Small, of: impl FnOnce() -> Result<Tensor, Error>) -> Result<(), Error> {
     let Some(weight) = weight.trained() else { return Ok(()) };
     let of = of()?;
-    weight.add_tensor(of.reshape(((), of.dim(D::Minus1)?))?.sum(0)?.into())
+    weight.add_tensor(sum_of_rows(&of.reshape(((), of.dim(D::Minus1)?))?)?.into())
 }
 
 fn float(x: &Tensor) -> Result<Tensor, Error> {

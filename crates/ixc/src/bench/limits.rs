@@ -78,15 +78,15 @@ impl Limits {
         *self = Self::new();
     }
 
-    /// Bytes that all threads read in a second.
+    /// Bytes that all threads read in a second; not a number where that was not measured.
     pub(crate) fn bytes(&self) -> f64 {
-        self.read.limit("bytes/s").all_threads.median
+        self.read.median()
     }
 
-    /// Operations on these numbers that all threads do in a second.
+    /// Operations on these numbers that all threads do in a second; not a number where that was not measured.
     pub(crate) fn operations(&self, numbers: Numbers) -> f64 {
         let samples = self.multiply.iter().find(|(kind, _)| *kind == numbers);
-        samples.map_or(f64::NAN, |(_, samples)| samples.limit("op/s").all_threads.median)
+        samples.map_or(f64::NAN, |(_, samples)| samples.median())
     }
 
     /// Each of them that was measured.
@@ -104,6 +104,14 @@ impl Samples {
         self.all.push(rate.all);
     }
 
+    fn median(&self) -> f64 {
+        match self.all.is_empty() {
+            true => f64::NAN,
+            false => Spread::of(self.all.iter().copied()).median,
+        }
+    }
+
+    /// At least one was taken.
     fn limit(&self, unit: &'static str) -> Limit {
         Limit {
             name: self.name,

@@ -32,7 +32,9 @@ impl Work {
     pub(crate) fn seconds(&self, limits: &Limits) -> Option<f64> {
         let multiply =
             self.operations.iter().map(|(numbers, ops)| ops / limits.operations(*numbers));
-        let seconds = multiply.sum::<f64>() + self.bytes / limits.bytes();
+        // Where no bytes were counted, none need to have been measured.
+        let read = if self.bytes > 0.0 { self.bytes / limits.bytes() } else { 0.0 };
+        let seconds = multiply.sum::<f64>() + read;
         (seconds > 0.0).then_some(seconds)
     }
 
