@@ -10,6 +10,7 @@ mod changes;
 mod figures;
 mod options;
 mod plot;
+mod results;
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +20,6 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use serde::{Deserialize, Serialize};
 
 use crate::{
     cuda::libraries,
@@ -30,6 +30,7 @@ use changes::{Part, Tensors};
 use figures::{Ablation, Run};
 use options::Options;
 pub(crate) use options::USAGE;
+use results::{ADAPTER, CHANGES, MODEL, Training, training};
 
 /// One way of training vision in.
 struct Arm {
@@ -51,30 +52,6 @@ const TEXT: &str = "world/val/language.jsonl";
 
 /// Parts of `ixc eval world`: vision that was trained, writing that was not.
 const WHAT: &str = "questions,captions,edits,writing";
-
-/// What a trained model's whole weights, an adapter's, and what is kept of the first are called.
-const MODEL: &str = "model.safetensors";
-const ADAPTER: &str = "adapter_model.safetensors";
-const CHANGES: &str = "changes.safetensors";
-
-/// The file of what is known of a run besides its weights.
-const TRAINING: &str = "training.json";
-
-/// What is known of a run besides its weights.
-#[derive(Debug, Serialize, Deserialize)]
-struct Training {
-    arm: String,
-    seed: u64,
-    steps: u64,
-    device: String,
-    /// How many runs shared the machine.
-    jobs: usize,
-    seconds_a_step: f64,
-    /// Numbers in tensors that changed, by what they belong to.
-    numbers: BTreeMap<Part, u64>,
-    /// The digest of the weights that the run began with.
-    base: String,
-}
 
 /// An arm with a seed.
 #[derive(Clone, Copy)]
@@ -181,9 +158,14 @@ impl Plan {
         Tensors::read(&self.program.folder.join(parts(seed)).join(MODEL))
     }
 
+    /// Where a run's result is.
+    fn kept(&self, job: Job) -> PathBuf {
+        self.folder("results").join(job.name())
+    }
+
     /// One run, and what is kept of it.
     fn train(&self, job: Job) -> Result<()> {
-        if let Some(training) = self.training(job)? {
+        if let Some(training) = training(&self.kept(job))? {
             let (found, steps) = (training.steps, self.steps);
             ensure!(
                 found == steps,
@@ -203,66 +185,24 @@ impl Plan {
             }
             self.program.train(&recipe(&self.options, job.arm), &out, &more)?;
         }
-        self.keep(job, &out)?;
-        fs::remove_dir_all(out)?;
-        Ok(())
-    }
-
-    /// What is known of a run that is kept.
-    fn training(&self, job: Job) -> Result<Option<Training>> {
-        let path = self.folder("results").join(job.name()).join(TRAINING);
-        match path.is_file() {
-            true => Ok(Some(serde_json::from_slice(&fs::read(path)?)?)),
-            false => Ok(None),
-        }
-    }
-
-    /// Keeps what a run changed, how it went, and nothing that can be made again.
-    fn keep(&self, job: Job, run: &Path) -> Result<()> {
-        let base = self.base(job.seed)?;
-        let silent = base.numbers(|name| name.ends_with("Plora_B.weight"))?;
-        ensure!(
-            silent.iter().all(|&number| number == 0.0),
-            "Partial LoRA begins with B other than 0"
-        );
-        let made = self.folder("results").join(job.name());
-        let making = made.with_extension("part");
-        fs::create_dir_all(&making)?;
-        for file in ["log.jsonl", "loss.svg", "recipe.toml", "adapter_config.json", ADAPTER] {
-            if run.join(file).is_file() {
-                fs::copy(run.join(file), making.join(file))?;
-            }
-        }
-        let changed = match run.join(MODEL).is_file() {
-            true => {
-                let changes = base.difference(&Tensors::read(&run.join(MODEL))?)?;
-                fs::write(making.join(CHANGES), changes.bytes())?;
-                changes
-            }
-            false => Tensors::read(&run.join(ADAPTER))?,
-        };
-        let numbers = changed.by_part();
-        let other = numbers.keys().find(|part| !job.arm.trains.contains(part));
-        ensure!(other.is_none(), "{other:?} has changed, which this arm leaves alone");
         let training = Training {
             arm: job.arm.name.into(),
             seed: job.seed,
             steps: self.steps,
             device: self.options.device.clone(),
             jobs: self.options.jobs,
-            seconds_a_step: seconds_a_step(&fs::read_to_string(run.join("log.jsonl"))?)?,
-            numbers,
-            base: base.digest(),
+            ..Training::default()
         };
-        fs::write(making.join(TRAINING), serde_json::to_string_pretty(&training)? + "\n")?;
-        fs::rename(&making, &made).with_context(|| format!("{}", made.display()))
+        results::keep(&self.base(job.seed)?, &out, job.arm.trains, training, &self.kept(job))?;
+        fs::remove_dir_all(out)?;
+        Ok(())
     }
 
     /// Examines what is kept, and the language model as it was; then tells.
     fn evaluate(&self, jobs: &[Job]) -> Result<()> {
         let mut kept = Vec::new();
         for job in jobs {
-            match self.training(*job)? {
+            match training(&self.kept(*job))? {
                 Some(training) => kept.push((*job, training)),
                 None => eprintln!("{}: not trained, and left out", job.name()),
             }
@@ -349,9 +289,9 @@ impl Plan {
         Ok(())
     }
 
-    /// Where a model's answers are.
+    /// Where a model's answers to so many scenes are.
     fn answers(&self, name: &str) -> PathBuf {
-        self.folder("evaluations").join(format!("{name}, {} scenes", self.options.scenes))
+        self.folder("evaluations").join(self.options.scenes.to_string()).join(name)
     }
 
     fn figures(&self, name: &str) -> Result<BTreeMap<String, f64>> {
@@ -371,23 +311,6 @@ const BEFORE: &str = "before";
 
 /// What `ixc perplexity` said.
 const PERPLEXITY: &str = "perplexity.json";
-
-/// Seconds of one step, by a run's log: without evaluations, checkpoints, and times between two beginnings.
-fn seconds_a_step(log: &str) -> Result<f64> {
-    let (mut seconds, mut before, mut step) = (0.0, 0.0, 0.0);
-    for line in log.lines() {
-        let line: serde_json::Value = serde_json::from_str(line)?;
-        let number = |key: &str| line[key].as_f64();
-        if let (Some(at), Some(tokens), Some(pace)) =
-            (number("step"), number("tokens"), number("tokens_per_second"))
-        {
-            seconds += (tokens - before) / pace;
-            (before, step) = (tokens, at);
-        }
-    }
-    ensure!(step > 0.0, "the log tells of no step");
-    Ok(seconds / step)
-}
 
 #[cfg(test)]
 mod tests {
@@ -417,15 +340,6 @@ mod tests {
         let [_, _, _, rank] = SIDE_AND_RANK;
         let scale_1 = format!("\nlora_r = {rank}\nlora_alpha = {rank}\n");
         assert!(text(&ARMS[1]).contains(&scale_1), "Partial LoRA's rank and scale");
-    }
-
-    #[test]
-    fn a_step_takes_what_its_log_says() {
-        let log = "{\"event\":\"train\",\"step\":10,\"tokens\":1000,\"tokens_per_second\":100.0,\"time\":5.0}\n\
-                   {\"event\":\"eval\",\"step\":10,\"loss\":1.0,\"time\":500.0}\n\
-                   {\"event\":\"train\",\"step\":20,\"tokens\":3000,\"tokens_per_second\":200.0,\"time\":900.0}\n";
-        assert_eq!(seconds_a_step(log).unwrap(), 1.0);
-        assert!(seconds_a_step("").is_err());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! An ablation as an SVG picture: language kept to the right, vision gained upward.
 //!
 //! Two panels with one upward axis: questions right, against the share of the perplexity that is kept, and against
-//! edits obeyed. A seed is a small point, an arm's mean a large one; a line stands where the language model was
+//! edits obeyed. A seed is a point, an arm's mean a ring; a line stands where the language model was
 //! before. Light or dark comes from a CSS media query. No script, no font of its own, nothing fetched.
 //! Deliberately absent: any figure that `super::figures` does not have.
 
@@ -22,10 +22,12 @@ const TICKS: f64 = 5.0;
 
 const STYLE: &str = "\
 text{font:14px system-ui,sans-serif;fill:#3b3b45}.title{font-size:18px;font-weight:600}\
-.back{fill:#fff}line{stroke:#dcdce2}.before{stroke:#3b3b45;stroke-dasharray:4 4}.seed{opacity:.45}\
-.a0{fill:#2a6fdb}.a1{fill:#c2410c}.a2{fill:#15803d}.a3{fill:#7e22ce}\
+.back{fill:#fff}line{stroke:#dcdce2}.before{stroke:#3b3b45;stroke-dasharray:4 4}.seed{opacity:.7}\
+.a0{fill:#2a6fdb;stroke:#2a6fdb}.a1{fill:#c2410c;stroke:#c2410c}.a2{fill:#15803d;stroke:#15803d}\
+.a3{fill:#7e22ce;stroke:#7e22ce}circle.mean{fill:none;stroke-width:2.5}\
 @media(prefers-color-scheme:dark){text{fill:#d6d6de}.back{fill:#17171c}line{stroke:#36363f}\
-.before{stroke:#d6d6de}.a0{fill:#7fb0ff}.a1{fill:#ffa064}.a2{fill:#6ee79a}.a3{fill:#d3a6ff}}";
+.before{stroke:#d6d6de}.a0{fill:#7fb0ff;stroke:#7fb0ff}.a1{fill:#ffa064;stroke:#ffa064}\
+.a2{fill:#6ee79a;stroke:#6ee79a}.a3{fill:#d3a6ff;stroke:#d3a6ff}}";
 
 /// One axis: a round interval that holds all values.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -172,11 +174,11 @@ fn draw(svg: &mut String, all: &Ablation, panel: &Panel<'_>, upward: Axis) {
             );
         };
         for &point in &points {
-            dot("seed", 4.0, point);
+            dot("seed", 3.5, point);
         }
         let (x, y): (Vec<f64>, Vec<f64>) = points.into_iter().unzip();
         if let (Some(x), Some(y)) = (mean(&x), mean(&y)) {
-            dot("mean", 7.0, (x.mean, y.mean));
+            dot("mean", 10.0, (x.mean, y.mean));
         }
     }
 }
