@@ -250,7 +250,7 @@ fn check(folder: &Path) -> Result<()> {
 }
 
 /// Where CUDA's libraries may lie: a toolkit's folders, and NVIDIA's Python packages.
-fn libraries() -> String {
+pub(crate) fn libraries() -> String {
     let asked = "import nvidia; print('\\n'.join(nvidia.__path__))";
     let python = Command::new("python3").args(["-c", asked]).output();
     let packages = python.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());

@@ -1,13 +1,16 @@
-//! The project's only automation: `cargo xtask check [NAME]...`, `demo`, `mini`, `sanitize` and `cuda`.
+//! The project's only automation: `cargo xtask check [NAME]...`, `demo`, `mini`, `ablation`, `sanitize`
+//! and `cuda`.
 //!
 //! `check` runs the checks of the library beside it on this checkout and prints each finding as
 //! `file:line: what, and what to do`. Exit status 0: clean, 1: findings, 2: a mistake in the call.
 //! The same checks are tests (`xtask/tests/tidy.rs`), so `cargo test --workspace` needs no second command.
 #![allow(clippy::print_stdout)] // a program at a developer's terminal
 
+mod ablation;
 mod cuda;
 mod demo;
 mod mini;
+mod program;
 mod sanitize;
 
 use anyhow::Result;
@@ -24,6 +27,12 @@ fn main() -> Result<ExitCode> {
         mini::run(&xtask::root(), rest)?;
         return Ok(ExitCode::SUCCESS);
     }
+    if let Some(("ablation", rest)) =
+        words.split_first().map(|(first, rest)| (first.as_str(), rest))
+    {
+        ablation::run(&xtask::root(), rest)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     if let Some(("sanitize", names)) =
         words.split_first().map(|(first, rest)| (first.as_str(), rest))
     {
@@ -38,6 +47,10 @@ fn main() -> Result<ExitCode> {
         println!("cargo xtask demo\n  asks a small random model about a picture\n");
         println!(
             "cargo xtask mini [--share X]\n  makes the mini model from nothing, hours long; goes on where it stopped\n"
+        );
+        println!(
+            "{}\n  trains vision into the mini model's language model in four ways, and compares them\n",
+            ablation::USAGE
         );
         println!(
             "cargo xtask sanitize [address|thread]\n  runs the tests of unsafe code under a sanitizer\n"

@@ -8,10 +8,11 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use anyhow::{Context, Result, bail, ensure};
+
+use crate::program::{Program, built};
 
 /// Folders of the world: which split, the seed, how many scenes, which files. Articles have pictures of their own,
 /// several each, so there are fewer of them.
@@ -34,7 +35,7 @@ const STAGES: [&str; 4] = ["1-language", "2-tower", "3-pretrain", "4-sft"];
 const PARTS: &str = "parts";
 
 /// Pixels a side of the pictures, and rank of Partial LoRA, of `ixc init --like mini`.
-const SIDE_AND_RANK: [&str; 4] = ["--side", "112", "--rank", "32"];
+pub(crate) const SIDE_AND_RANK: [&str; 4] = ["--side", "112", "--rank", "32"];
 
 /// The precision of the file that ships.
 const PRECISION: &str = "q8_0";
@@ -48,9 +49,7 @@ const SHIPPED_BYTES_MAX: u64 = 24 << 20;
 /// What is made, and how much of it.
 struct Plan {
     root: PathBuf,
-    /// The working folder.
-    folder: PathBuf,
-    ixc: PathBuf,
+    program: Program,
     /// Of a trial: this share of scenes and steps, and nothing is shipped.
     share: f64,
 }
@@ -69,17 +68,20 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<()> {
     let name = if share == 1.0 { "mini".into() } else { format!("mini-{share}") };
     let plan = Plan {
         root: root.into(),
-        folder: root.join("target").join(name),
-        ixc: built(root)?,
+        program: Program {
+            ixc: built(root)?,
+            folder: root.join("target").join(name),
+            variables: Vec::new(),
+        },
         share,
     };
-    fs::create_dir_all(&plan.folder)?;
+    fs::create_dir_all(&plan.program.folder)?;
     plan.data()?;
     plan.beginning()?;
     for stage in STAGES {
         if stage == "3-pretrain" {
             let parts = ["init", "--tower", "2-tower", "--language", "1-language", "--seed", SEED];
-            plan.once(PARTS, &[&parts[..], &SIDE_AND_RANK].concat())?;
+            plan.program.once(PARTS, &[&parts[..], &SIDE_AND_RANK].concat())?;
         }
         plan.train(stage)?;
     }
@@ -88,44 +90,7 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<()> {
     if share == 1.0 { plan.ship() } else { Ok(()) }
 }
 
-/// The program, built for release.
-fn built(root: &Path) -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
-    let status = Command::new(cargo)
-        .current_dir(root)
-        .args(["build", "--release", "--package", "ixc"])
-        .status()?;
-    ensure!(status.success(), "building ixc ended with {status}");
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or(root.join("target"), |target| root.join(target));
-    Ok(target.join("release").join(format!("ixc{}", std::env::consts::EXE_SUFFIX)))
-}
-
 impl Plan {
-    /// Runs the program in the working folder.
-    fn ixc(&self, arguments: &[&str]) -> Result<()> {
-        eprintln!("ixc {}", arguments.join(" "));
-        let status = Command::new(&self.ixc).current_dir(&self.folder).args(arguments).status()?;
-        ensure!(status.success(), "ixc {} ended with {status}", arguments.join(" "));
-        Ok(())
-    }
-
-    /// Makes one thing under another name, which it gets when it is whole; nothing where it is there already.
-    fn once(&self, name: &str, arguments: &[&str]) -> Result<()> {
-        let (made, making) = (self.folder.join(name), self.folder.join(format!("{name}.part")));
-        if made.exists() {
-            return Ok(());
-        }
-        if making.is_dir() {
-            fs::remove_dir_all(&making)?;
-        } else if making.exists() {
-            fs::remove_file(&making)?;
-        }
-        let out = making.display().to_string();
-        self.ixc(&[arguments, &["--out", &out]].concat())?;
-        fs::rename(&making, &made).with_context(|| format!("{}", made.display()))
-    }
-
     /// So much of a number, at least one.
     fn share(&self, of: u64) -> u64 {
         ((of as f64 * self.share).round() as u64).max(1)
@@ -135,11 +100,11 @@ impl Plan {
     fn data(&self) -> Result<()> {
         WORLDS.iter().try_for_each(|(folder, split, seed, scenes, what)| {
             let (out, count) = (format!("world/{folder}"), self.share(*scenes).to_string());
-            if self.folder.join(&out).join("data.txt").is_file() {
+            if self.program.folder.join(&out).join("data.txt").is_file() {
                 return Ok(());
             }
             let which = ["--split", split, "--seed", seed, "--count", &count, "--what", what];
-            self.ixc(&[&["world", "--out", &out][..], &which].concat())
+            self.program.run(&[&["world", "--out", &out][..], &which].concat())
         })
     }
 
@@ -152,51 +117,50 @@ impl Plan {
         let files = files.iter().map(String::as_str);
         let arguments: Vec<&str> =
             ["tokenizer"].into_iter().chain(files).chain(["--size", VOCABULARY]).collect();
-        self.once("tokenizer.model", &arguments)?;
+        self.program.once("tokenizer.model", &arguments)?;
         let tokenizer = ["--tokenizer", "tokenizer.model"];
         let init = ["init", "--like", "mini", "--dtype", "f32", "--seed", SEED];
-        self.once("begin", &[&init[..], &tokenizer].concat())
+        self.program.once("begin", &[&init[..], &tokenizer].concat())
     }
 
     /// One stage.
     fn train(&self, stage: &str) -> Result<()> {
-        let out = self.folder.join(stage);
+        let out = self.program.folder.join(stage);
         if out.join("model.safetensors").is_file() {
             return Ok(());
         }
         let recipe = self.root.join("recipes/mini").join(format!("{stage}.toml"));
         let text = fs::read_to_string(&recipe).with_context(|| format!("{}", recipe.display()))?;
-        let recipe = recipe.display().to_string();
-        let mut arguments = vec!["train", &recipe];
-        let steps = self.share(max_steps(&text).with_context(|| recipe.clone())?).to_string();
-        if self.share < 1.0 {
-            arguments.extend(["--max-steps", &steps]);
-        }
-        let begun = out.is_dir()
-            && fs::read_dir(&out)?
-                .flatten()
-                .any(|entry| entry.file_name().to_string_lossy().starts_with("checkpoint-"));
-        if begun {
-            arguments.push("--resume");
-        }
-        self.ixc(&arguments)
+        let steps = max_steps(&text).with_context(|| format!("{}", recipe.display()))?;
+        let steps = self.share(steps).to_string();
+        let more = ["--max-steps", &steps];
+        self.program.train(&recipe, &out, if self.share < 1.0 { &more } else { &[] })
     }
 
     /// The model in one file.
     fn file(&self) -> Result<()> {
         let last = STAGES[STAGES.len() - 1];
-        self.once("mini.gguf", &["quantize", last, "--to", PRECISION])
+        self.program.once("mini.gguf", &["quantize", last, "--to", PRECISION])
     }
 
     /// What it can do.
     fn evaluate(&self) -> Result<()> {
         let scenes = self.share(2_000).to_string();
-        self.ixc(&["eval", "world", "--model", "mini.gguf", "--scenes", &scenes, "--out", "eval"])
+        self.program.run(&[
+            "eval",
+            "world",
+            "--model",
+            "mini.gguf",
+            "--scenes",
+            &scenes,
+            "--out",
+            "eval",
+        ])
     }
 
     /// Puts the file into its place, and beside the recipes what tells how it came about.
     fn ship(&self) -> Result<()> {
-        let file = self.folder.join("mini.gguf");
+        let file = self.program.folder.join("mini.gguf");
         let bytes = fs::metadata(&file)?.len();
         ensure!(
             bytes <= SHIPPED_BYTES_MAX,
@@ -208,11 +172,14 @@ impl Plan {
         for stage in STAGES {
             for end in ["jsonl", "svg"] {
                 let from = if end == "svg" { "loss.svg" } else { "log.jsonl" };
-                fs::copy(self.folder.join(stage).join(from), logs.join(format!("{stage}.{end}")))?;
+                fs::copy(
+                    self.program.folder.join(stage).join(from),
+                    logs.join(format!("{stage}.{end}")),
+                )?;
             }
         }
         for (from, to) in [("eval/world.json", "world.json"), ("eval/world.md", "world.md")] {
-            fs::copy(self.folder.join(from), logs.join(to))?;
+            fs::copy(self.program.folder.join(from), logs.join(to))?;
         }
         fs::copy(file, self.root.join(SHIPPED))?;
         eprintln!("{SHIPPED} and recipes/mini/log/ are what they were made to be; commit them");
@@ -221,7 +188,7 @@ impl Plan {
 }
 
 /// The key of a recipe that says how long it takes.
-fn max_steps(recipe: &str) -> Option<u64> {
+pub(crate) fn max_steps(recipe: &str) -> Option<u64> {
     let line = recipe.lines().find(|line| line.starts_with("max_steps"))?;
     line.split_once('=')?.1.trim().parse().ok()
 }

@@ -20,9 +20,59 @@ use items::Item;
 use judge::Tallies;
 pub use report::Report;
 
+/// A part of the examination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// Questions about one picture.
+    Questions,
+    /// What is not in the picture.
+    Refusals,
+    /// Descriptions of the picture.
+    Captions,
+    /// Questions over two pictures.
+    Two,
+    /// Articles with their places, captions and choices.
+    Articles,
+    /// Changed paragraphs; without pictures.
+    Edits,
+    /// Articles in words alone, asked for as the language model learned it.
+    Writing,
+}
+
+impl What {
+    /// Every part, in the order in which a scene is asked about.
+    pub const ALL: &[Self] = &[
+        Self::Questions,
+        Self::Refusals,
+        Self::Captions,
+        Self::Two,
+        Self::Articles,
+        Self::Edits,
+        Self::Writing,
+    ];
+
+    /// What a whole model is examined in: all but [`Self::Writing`], which asks a language model.
+    pub const USUAL: &[Self] = Self::ALL.split_at(6).0;
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Questions => "questions",
+            Self::Refusals => "refusals",
+            Self::Captions => "captions",
+            Self::Two => "two",
+            Self::Articles => "articles",
+            Self::Edits => "edits",
+            Self::Writing => "writing",
+        }
+    }
+}
+
 /// What is examined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct Options<'a> {
+    /// Which parts, in any order.
+    pub what: &'a [What],
     /// Decides which scenes.
     pub seed: u64,
     /// How many.
@@ -41,14 +91,21 @@ const SYNC_EVERY: u64 = 50;
 /// When the answers there belong to another examination, the disk refuses, or `watch` breaks off.
 pub fn examine(
     engine: &Engine,
-    options: Options,
+    options: Options<'_>,
     path: &Path,
     watch: &dyn Fn(u64, u64) -> ControlFlow<()>,
 ) -> Result<Report, Error> {
-    let Options { seed, scenes, words_max } = options;
+    let Options { what, seed, scenes, words_max } = options;
+    let what: Vec<What> = What::ALL.iter().copied().filter(|part| what.contains(part)).collect();
+    let parts = match &what[..] {
+        What::USUAL => String::new(),
+        some => {
+            format!(" in {}", some.iter().map(|part| part.name()).collect::<Vec<_>>().join(", "))
+        }
+    };
     let model: String = engine.fingerprint().iter().map(|byte| format!("{byte:02x}")).collect();
     let examination = format!(
-        "world, seed {seed}, {scenes} scenes, up to {words_max} words an answer, model {model}"
+        "world{parts}, seed {seed}, {scenes} scenes, up to {words_max} words an answer, model {model}"
     );
     let mut answers = Answers::open(path, &examination)?;
     let (mut tallies, mut next) = (Tallies::default(), 0);
@@ -58,7 +115,7 @@ pub fn examine(
             answers.sync()?;
             return Err(Error::Cancelled);
         }
-        for item in items::of(Split::Test, seed, number) {
+        for item in items::of(&what, Split::Test, seed, number) {
             if next == answers.given().len() {
                 answers.add(hold(engine, &question(&item, words_max), &stop)?)?;
             }

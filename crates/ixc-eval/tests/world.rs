@@ -5,13 +5,13 @@ use std::{cell::Cell, fs, ops::ControlFlow, path::Path};
 use ixc_engine::{Engine, LoadOptions};
 use ixc_eval::{
     Error,
-    world::{Options, Report, examine},
+    world::{Options, Report, What, examine},
 };
 use ixc_input::tokenizer::train;
 use ixc_model::init::{self, Like, Purpose};
 use ixc_nn::weights::StoredType;
 
-const OPTIONS: Options = Options { seed: 1, scenes: 3, words_max: 3 };
+const OPTIONS: Options<'_> = Options { what: What::USUAL, seed: 1, scenes: 3, words_max: 3 };
 
 /// A mini model with random weights.
 fn engine(folder: &Path) -> Engine {

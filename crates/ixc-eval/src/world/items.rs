@@ -2,6 +2,7 @@
 //!
 //! Invariant: a function of split, seed and number alone. Deliberately absent: drawing, which only an answer needs.
 
+use super::What;
 use ixc_input::{
     composition::{self, Step},
     conversation::Part,
@@ -30,7 +31,7 @@ const PAIR_QUESTIONS: usize = 2;
 /// Every so many scenes an article is written, with its places, captions and choices.
 const ARTICLE_EVERY: u64 = 5;
 
-/// Every so many scenes a paragraph is changed, the kinds of change in turn.
+/// Every so many scenes a paragraph is changed.
 const EDIT_EVERY: u64 = 2;
 
 /// Words of an answer at most; the longest right ones have half of them.
@@ -66,6 +67,8 @@ pub(super) enum Judge {
     Caption(Box<Scene>),
     /// An article.
     Article(Box<Article>),
+    /// An article from words alone.
+    Writing(Box<Article>),
     /// Places for its pictures.
     Places(Box<Article>),
     /// The caption of one of them.
@@ -76,24 +79,21 @@ pub(super) enum Judge {
     Edit(Box<Edit>),
 }
 
-/// Everything that is asked about a scene.
-pub(super) fn of(split: Split, seed: u64, number: u64) -> Vec<Item> {
+/// Everything that is asked about a scene, in these parts of an examination, in [`What::ALL`]'s order.
+pub(super) fn of(what: &[What], split: Split, seed: u64, number: u64) -> Vec<Item> {
     let id = SceneId { split, seed, number };
-    let mut items = about_one(id);
-    items.extend(about_two(id));
-    if number.is_multiple_of(ARTICLE_EVERY) {
-        items.extend(about_article(id));
-    }
-    if number.is_multiple_of(EDIT_EVERY) {
-        let action = Action::ALL[(number / EDIT_EVERY) as usize % Action::ALL.len()];
-        let edit = edit::edit(id, action);
-        let asked = edit.exchange.clone();
-        items.push(Item {
-            words_max: CAPTION_WORDS,
-            ..item(format!("{number}/edit"), &asked, Vec::new(), Judge::Edit(Box::new(edit)))
-        });
-    }
-    items
+    what.iter()
+        .flat_map(|what| match what {
+            What::Questions => questions(id),
+            What::Refusals => refusals(id),
+            What::Captions => captions(id),
+            What::Two => about_two(id),
+            What::Articles if number.is_multiple_of(ARTICLE_EVERY) => about_article(id),
+            What::Edits if number.is_multiple_of(EDIT_EVERY) => vec![changed(id)],
+            What::Articles | What::Edits => Vec::new(),
+            What::Writing => vec![written(id)],
+        })
+        .collect()
 }
 
 /// A question over some pictures, which stand before it.
@@ -117,7 +117,7 @@ fn seen_and_blind(
     ]
 }
 
-fn about_one(id: SceneId) -> Vec<Item> {
+fn questions(id: SceneId) -> Vec<Item> {
     let (scene, number) = (sample::scene(id), id.number);
     let mut items = Vec::new();
     for (at, asked) in question::questions(&scene, QUESTIONS).into_iter().enumerate() {
@@ -130,18 +130,45 @@ fn about_one(id: SceneId) -> Vec<Item> {
         let key = format!("{number}/question/{at}");
         items.extend(seen_and_blind(&key, &asked.exchange, std::slice::from_ref(&scene), judge));
     }
-    for asked in refusal::refusals(&scene, 1) {
-        let (key, judge) = (format!("{number}/refusal"), Judge::Refusal(asked.kind));
-        items.push(item(key, &asked.exchange, vec![scene.clone()], judge));
-    }
-    for asked in caption::captions(&scene, 1) {
-        let (key, judge) = (format!("{number}/caption"), Judge::Caption(Box::new(scene.clone())));
-        items.push(Item {
-            words_max: CAPTION_WORDS,
-            ..item(key, &asked, vec![scene.clone()], judge)
-        });
-    }
     items
+}
+
+fn refusals(id: SceneId) -> Vec<Item> {
+    let scene = sample::scene(id);
+    let of = |asked: refusal::Refusal| {
+        let (key, judge) = (format!("{}/refusal", id.number), Judge::Refusal(asked.kind));
+        item(key, &asked.exchange, vec![scene.clone()], judge)
+    };
+    refusal::refusals(&scene, 1).into_iter().map(of).collect()
+}
+
+fn captions(id: SceneId) -> Vec<Item> {
+    let scene = sample::scene(id);
+    let of = |asked: Exchange| {
+        let judge = Judge::Caption(Box::new(scene.clone()));
+        let item = item(format!("{}/caption", id.number), &asked, vec![scene.clone()], judge);
+        Item { words_max: CAPTION_WORDS, ..item }
+    };
+    caption::captions(&scene, 1).into_iter().map(of).collect()
+}
+
+/// A paragraph to be changed, the kinds of change in turn.
+fn changed(id: SceneId) -> Item {
+    let number = id.number;
+    let action = Action::ALL[(number / EDIT_EVERY) as usize % Action::ALL.len()];
+    let edit = edit::edit(id, action);
+    let asked = edit.exchange.clone();
+    let item = item(format!("{number}/edit"), &asked, Vec::new(), Judge::Edit(Box::new(edit)));
+    Item { words_max: CAPTION_WORDS, ..item }
+}
+
+/// An article from words alone.
+fn written(id: SceneId) -> Item {
+    let made = article::in_words(id);
+    let asked = Exchange { ask: made.instruction.clone(), say: made.lines.join("\n") };
+    let judge = Judge::Writing(Box::new(made));
+    let item = item(format!("{}/writing", id.number), &asked, Vec::new(), judge);
+    Item { words_max: ARTICLE_WORDS, ..item }
 }
 
 fn about_two(id: SceneId) -> Vec<Item> {
@@ -224,16 +251,16 @@ fn about_article(id: SceneId) -> Vec<Item> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::{Options, judge::Tallies};
+    use crate::world::{Options, What, judge::Tallies};
 
     #[test]
     fn right_answers_have_every_point_and_no_answer_none() {
         let (mut right, mut silent) = (Tallies::default(), Tallies::default());
-        for item in (0..40).flat_map(|number| of(Split::Test, 3, number)) {
+        for item in (0..40).flat_map(|number| of(What::ALL, Split::Test, 3, number)) {
             right.judge(&item, &item.right);
             silent.judge(&item, "");
         }
-        let options = Options { seed: 3, scenes: 40, words_max: 1 };
+        let options = Options { what: What::ALL, seed: 3, scenes: 40, words_max: 1 };
         let report = right.report(options, String::new());
         let names: Vec<&str> = report.figures.iter().map(|figure| figure.name.as_str()).collect();
         for name in ["existence", "sign", "questions, all types", "two pictures, all types"] {

@@ -68,6 +68,12 @@ impl Tallies {
                 self.facts(report::MUST, found.must_kept, found.must_asked);
                 self.of(report::REPEATS).seen.add(found.repeated == 0);
             }
+            Judge::Writing(article) => {
+                let found = judge::article::judge(&article.wants, said);
+                self.facts(report::WRITING_SECTIONS, found.sections_kept, found.sections_asked);
+                self.facts(report::WRITING_MUST, found.must_kept, found.must_asked);
+                self.of(report::WRITING_REPEATS).seen.add(found.repeated == 0);
+            }
             Judge::Places(article) => {
                 let right = judge::article::places(article.lines.len(), article.places.len(), said);
                 self.of(report::PLACES).seen.add(right);
@@ -91,7 +97,7 @@ impl Tallies {
     }
 
     /// The figures in their order.
-    pub(super) fn report(self, options: Options, model: String) -> Report {
+    pub(super) fn report(self, options: Options<'_>, model: String) -> Report {
         report::of(&self, options, model)
     }
 

@@ -37,6 +37,12 @@ pub(super) const PLACE_CAPTIONS: &str = "captions of places: facts that are true
 pub(super) const CHOICES: &str = "choice among candidates";
 /// Changes that do what was asked.
 pub(super) const EDITS: &str = "edits obeyed";
+/// Sections asked for, in words alone.
+pub(super) const WRITING_SECTIONS: &str = "writing: sections asked for";
+/// Mentions asked for, in words alone.
+pub(super) const WRITING_MUST: &str = "writing: must-mentions kept";
+/// Texts in words alone in which no sentence occurs twice.
+pub(super) const WRITING_REPEATS: &str = "writing: no sentence repeated";
 
 /// The least share that is aimed at, of those figures that have one; of single types of questions
 /// [`EACH_TYPE`].
@@ -87,7 +93,7 @@ pub struct Report {
     pub figures: Vec<Figure>,
 }
 
-pub(super) fn of(tallies: &Tallies, options: Options, model: String) -> Report {
+pub(super) fn of(tallies: &Tallies, options: Options<'_>, model: String) -> Report {
     let mut figures: Vec<Figure> =
         tallies.0.iter().filter_map(|(name, counted)| figure(name, counted)).collect();
     figures.sort_by_key(|figure| place(&figure.name));
@@ -123,6 +129,9 @@ fn place(name: &str) -> (usize, bool) {
         PLACE_CAPTIONS,
         CHOICES,
         EDITS,
+        WRITING_SECTIONS,
+        WRITING_MUST,
+        WRITING_REPEATS,
     ];
     let sum = [ALL, TWO_ALL, EDITS].contains(&name);
     let group = groups.iter().position(|group| name.starts_with(group));

@@ -79,6 +79,18 @@ pub fn article(id: SceneId) -> Article {
     made
 }
 
+/// The article of a name whose instruction brings no pictures, so that the words alone decide.
+pub fn in_words(id: SceneId) -> Article {
+    let mut number = id.number;
+    loop {
+        let article = article(SceneId { number, ..id });
+        if article.supplied.is_empty() {
+            return article;
+        }
+        number = number.wrapping_add(1 << 50);
+    }
+}
+
 fn repeats(lines: &[String]) -> bool {
     let mut sentences = read::sentences(&lines.join("\n"));
     let all = sentences.len();

@@ -62,18 +62,8 @@ pub fn of_genre(id: SceneId, genre: Genre, dice: &mut Dice) -> Vec<Exchange> {
         Genre::Description => vec![description(&scene, language, dice)],
         Genre::Reading => reading(&scene, language, dice),
         Genre::Article => {
-            // Its instruction without pictures, so that the words alone decide.
-            let mut number = id.number;
-            loop {
-                let article = article::article(SceneId { number, ..id });
-                if article.supplied.is_empty() {
-                    return vec![Exchange {
-                        ask: article.instruction,
-                        say: article.lines.join("\n"),
-                    }];
-                }
-                number = number.wrapping_add(1 << 50);
-            }
+            let article = article::in_words(id);
+            vec![Exchange { ask: article.instruction, say: article.lines.join("\n") }]
         }
         genre => vec![tale(&scene, genre, dice)],
     }

@@ -7,11 +7,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::{Args, Subcommand};
+use clap::{
+    Args, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use ixc_eval::{
     Error,
     interval::Share,
-    world::{self, Options, Report},
+    world::{self, Options, Report, What},
 };
 use ixc_nn::files;
 
@@ -28,6 +31,7 @@ const EXAMPLES: &str = "\
 Examples:
   ixc eval world                              the mini model
   ixc eval world -m my-mini.gguf --scenes 200 --out results
+  ixc eval world --what edits,writing         what it writes without pictures
   ixc eval world --out results --json | jq '.figures[] | {name, share}'
 
 Answers are kept as they are given: the same command with the same --out goes on after a stop, and the figures \
@@ -56,6 +60,9 @@ enum Benchmark {
 struct WorldArgs {
     #[command(flatten)]
     model: ModelArgs,
+    /// Which parts, with commas between: writing is articles from words alone [default: all but writing]
+    #[arg(long, value_name = "WHAT", value_delimiter = ',', value_parser = parts())]
+    what: Vec<What>,
     /// How many scenes
     #[arg(long, value_name = "N", default_value_t = 2_000)]
     scenes: u64,
@@ -71,6 +78,13 @@ struct WorldArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+/// Parts of an examination, by their names.
+fn parts() -> impl TypedValueParser<Value = What> {
+    let named = |name: &str| What::ALL.iter().copied().find(|part| part.name() == name);
+    PossibleValuesParser::new(What::ALL.iter().map(|part| part.name()))
+        .map(move |name| named(&name).expect("one of these"))
 }
 
 /// Examines.
@@ -101,7 +115,8 @@ fn run_world(args: &WorldArgs) -> Result<(), Failure> {
         if interrupt::pressed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let (seed, scenes, words_max) = (args.seed, args.scenes, args.max_new_tokens);
-    let options = Options { seed, scenes, words_max };
+    let what = if args.what.is_empty() { What::USUAL } else { &args.what };
+    let options = Options { what, seed, scenes, words_max };
     let report = world::examine(&loaded.engine, options, &out.join("world.jsonl"), &watch);
     working.clear();
     let report = report.map_err(|error| match error {
