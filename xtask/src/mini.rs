@@ -17,9 +17,9 @@ use crate::program::{Program, built};
 /// Folders of the world: which split, the seed, how many scenes, which files. Articles have pictures of their own,
 /// several each, so there are fewer of them.
 const WORLDS: [(&str, &str, &str, u64, &str); 3] = [
-    ("train", "train", SEED, 40_000, "captions,questions,two,refusals,edits,language,talk"),
+    ("train", "train", SEED, 40_000, "captions,patches,questions,two,refusals,edits,language,talk"),
     ("articles", "train", "2", 6_000, "articles"),
-    ("val", "val", SEED, 400, "captions,questions,language"),
+    ("val", "val", SEED, 400, "captions,patches,questions,language"),
 ];
 
 /// Decides which scenes, and how training begins.

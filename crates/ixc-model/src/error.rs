@@ -117,6 +117,24 @@ pub enum Error {
         /// How many there are.
         count: usize,
     },
+    /// An image's labels and its rows do not fit.
+    #[error("image {index} has {rows} rows, but {labels} label(s) were given")]
+    LabelCount {
+        /// The image's index in its prompt.
+        index: usize,
+        /// How many labels there are.
+        labels: usize,
+        /// How many rows it has.
+        rows: usize,
+    },
+    /// An image's last row has a label, and the word behind it is learned as well.
+    #[error(
+        "row {row} is asked for an image's label and for the word behind it: leave out the label"
+    )]
+    AskedTwice {
+        /// The row, among those of the batch.
+        row: usize,
+    },
     /// The caller broke off.
     #[error("stopped before it was complete")]
     Cancelled,

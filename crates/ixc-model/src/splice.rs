@@ -28,7 +28,12 @@ pub struct Feature {
     pub all: Value,
     /// Which of them are the picture's.
     pub rows: Range<usize>,
+    /// What each of these is to say, under training; empty where none is asked.
+    pub labels: Labels,
 }
+
+/// A picture's labels: for each of its rows the id that the decoder is to say there, if any.
+pub type Labels = Vec<Option<u32>>;
 
 /// Prompts behind one another.
 #[derive(Clone, Debug)]
@@ -43,20 +48,36 @@ pub struct Laid {
     pub learned: Learned,
 }
 
-/// The words that are learned: each is asked for at the row before its own.
+/// The words that are learned: each of a text is asked for at the row before its own, an image row's label at that
+/// row itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Learned {
     /// Rows, ascending.
     pub rows: Vec<u32>,
-    /// The id that follows each.
+    /// What is asked for at each.
     pub ids: Vec<u32>,
+}
+
+impl Learned {
+    /// Asks for an id at each of some rows, which lie behind all that were asked.
+    fn ask(&mut self, asked: impl Iterator<Item = (usize, u32)>) -> Result<(), Error> {
+        for (row, id) in asked {
+            if self.rows.last() == Some(&(row as u32)) {
+                return Err(Error::AskedTwice { row });
+            }
+            self.rows.push(row as u32);
+            self.ids.push(id);
+        }
+        Ok(())
+    }
 }
 
 /// Lays prompts behind one another, each with its pictures' features. A prompt's first word is never learned:
 /// nothing stands before it.
 ///
 /// # Errors
-/// When a slot names an image that was not given, or an id is outside the vocabulary.
+/// When a slot names an image that was not given, an id is outside the vocabulary, an image has another number of
+/// labels than of rows, or its last row is asked both for a label and for a word behind it.
 pub fn splice(
     prompts: &[(&Prompt, &[Feature])],
     words: &Embedding,
@@ -73,8 +94,7 @@ pub fn splice(
                 Segment::Text { ids, learned: is_learned } => {
                     if *is_learned {
                         let places = (length..).zip(ids).filter(|(place, _)| *place > first);
-                        learned.rows.extend(places.clone().map(|(place, _)| place as u32 - 1));
-                        learned.ids.extend(places.map(|(_, id)| id));
+                        learned.ask(places.map(|(place, id)| (place - 1, *id)))?;
                     }
                     let before = ids_of_all.len();
                     ids_of_all.extend_from_slice(ids);
@@ -82,9 +102,15 @@ pub fn splice(
                     length += ids.len();
                 }
                 Segment::Image { index } => {
-                    let Some(Feature { all, rows }) = features.get(*index) else {
+                    let Some(Feature { all, rows, labels }) = features.get(*index) else {
                         return Err(Error::NoSuchImage { index: *index, count: features.len() });
                     };
+                    if !labels.is_empty() && labels.len() != rows.len() {
+                        let (index, labels, rows) = (*index, labels.len(), rows.len());
+                        return Err(Error::LabelCount { index, labels, rows });
+                    }
+                    let labels = (length..).zip(labels);
+                    learned.ask(labels.filter_map(|(row, label)| Some((row, (*label)?))))?;
                     images.push(length..length + rows.len());
                     pieces.push((Some(all), rows.clone())); // (tokens, hidden)
                     length += rows.len();

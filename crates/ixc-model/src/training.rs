@@ -18,28 +18,36 @@ use ixc_nn::{
 use crate::{
     Error, XComposer,
     decoder::Outputs,
-    splice::{Feature, Laid},
+    splice::{Feature, Labels, Laid},
     stage::unobserved,
 };
 
-/// One conversation to be learned: its layout, whose learned segments are the answers, and its pictures.
+/// One conversation to be learned: its layout, whose learned segments are the answers, its pictures, and what their
+/// rows are to say.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample<'a> {
     /// Where words and pictures stand.
     pub prompt: &'a Prompt,
     /// The pictures, prepared.
     pub pictures: &'a [Pixels],
+    /// Each picture's labels, or nothing at all.
+    pub labels: &'a [Labels],
 }
 
 impl Sample<'_> {
-    /// How many words are learned from it. A prompt's first word is not: nothing stands before it.
+    /// How many words are learned from it, image rows' labels included. A prompt's first word is not: nothing stands
+    /// before it.
     pub fn words(&self) -> usize {
+        let labels = |index: usize| self.labels.get(index).into_iter().flatten().flatten();
         let learned = |segment: &Segment| match segment {
             Segment::Text { ids, learned: true } => ids.len(),
-            _ => 0,
+            Segment::Text { .. } => 0,
+            Segment::Image { index } => labels(*index).count(),
         };
         let all: usize = self.prompt.segments.iter().map(learned).sum();
-        all - usize::from(self.prompt.segments.first().is_some_and(|first| learned(first) > 0))
+        let text = |first: &&Segment| matches!(first, Segment::Text { .. });
+        let first = self.prompt.segments.first().filter(text);
+        all - usize::from(first.is_some_and(|first| learned(first) > 0))
     }
 }
 
@@ -142,14 +150,17 @@ impl XComposer {
     /// Looks at the samples' pictures and lays them with their words.
     fn lay(&self, samples: &[Sample], training: Option<&Training>) -> Result<(Laid, usize), Error> {
         let pictures: Vec<&Pixels> = samples.iter().flat_map(|sample| sample.pictures).collect();
-        let (features, views) = match pictures.is_empty() {
+        let (mut features, views) = match pictures.is_empty() {
             true => (Vec::new(), 0),
             false => self.features(&pictures, training, &mut unobserved)?,
         };
-        let mut rest = features.as_slice();
+        let mut rest = features.as_mut_slice();
         let mut prompts: Vec<(&Prompt, &[Feature])> = Vec::with_capacity(samples.len());
         for sample in samples {
-            let (these, others) = rest.split_at(sample.pictures.len());
+            let (these, others) = rest.split_at_mut(sample.pictures.len());
+            for (feature, labels) in these.iter_mut().zip(sample.labels) {
+                feature.labels.clone_from(labels);
+            }
             prompts.push((sample.prompt, these));
             rest = others;
         }

@@ -164,8 +164,10 @@ impl XComposer {
         observe: &mut Observer,
     ) -> Result<Spliced, Error> {
         let _form = self.device.enter();
-        let feature =
-            |rows: &Tensor| Ok(Feature { rows: 0..rows.dim(0)?, all: Value::plain(rows.clone()) });
+        let feature = |rows: &Tensor| {
+            let all = Value::plain(rows.clone());
+            Ok(Feature { rows: 0..rows.dim(0)?, all, labels: Vec::new() })
+        };
         let features = features.iter().map(feature).collect::<Result<Vec<_>, Error>>()?;
         let Laid { rows, images, .. } = self.lay_out(&[(prompt, &features)], false)?;
         let embeddings = rows.into_tensor();
@@ -296,7 +298,7 @@ impl Eye {
             report(observe, Stage::TilesMerged, merged.tensor())?; // (tokens, 4 C)
             // No view has more rows here than in the tower.
             let all = self.project(&merged, training, first * self.tower.rows(), observe)?;
-            features.push(Feature { rows: 0..all.tensor().dim(0)?, all });
+            features.push(Feature { rows: 0..all.tensor().dim(0)?, all, labels: Vec::new() });
             views += 1 + cut.rows * cut.columns;
         }
         Ok((features, views))
@@ -317,8 +319,10 @@ impl Eye {
         let (views, patches, width) = seen.tensor().dims3()?; // (views, grid², C)
         let rows = seen.given_in(training.is_some()).reshape(&[views * patches, width])?;
         let all = self.project(&rows, training, first * patches, observe)?;
-        let feature =
-            |view: usize| Feature { all: all.clone(), rows: view * patches..(view + 1) * patches };
+        let feature = |view: usize| {
+            let rows = view * patches..(view + 1) * patches;
+            Feature { all: all.clone(), rows, labels: Vec::new() }
+        };
         Ok(((0..views).map(feature).collect(), views))
     }
 

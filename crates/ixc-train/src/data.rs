@@ -13,6 +13,7 @@ mod draw;
 mod error;
 mod fault;
 mod index;
+mod labels;
 pub mod limits;
 mod list;
 mod picture;

@@ -23,7 +23,7 @@ use ixc_model::{XComposer, training::Sample};
 use crate::{
     Error, Recipe,
     checkpoint::{self, Best, Claim, Position, Slot},
-    data::{Batch, Broken, Dataset, Preparation, Reader},
+    data::{self, Batch, Broken, Dataset, Preparation, Reader},
     log::{Entry, Evaluation, Log, Pace, Progress, Step as Line, now},
     result::{self, Base, Form},
     schedule::Schedule,
@@ -337,7 +337,11 @@ impl Run<'_> {
 }
 
 /// A batch as the model takes it.
-fn learned(batch: &Batch) -> Vec<Sample<'_>> {
-    let samples = batch.samples.iter();
-    samples.map(|read| Sample { prompt: &read.prompt, pictures: &read.pixels }).collect()
+fn learned<'a>(batch: &'a Batch) -> Vec<Sample<'a>> {
+    let sample = |read: &'a data::Sample| Sample {
+        prompt: &read.prompt,
+        pictures: &read.pixels,
+        labels: &read.labels,
+    };
+    batch.samples.iter().map(sample).collect()
 }

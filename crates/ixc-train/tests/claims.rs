@@ -16,6 +16,7 @@ use ixc_model::{
     decoder::{Outputs, Sequence},
     init,
     parameters::Lora,
+    splice::Labels,
     stage::unobserved,
     tensors,
     training::Sample,
@@ -127,7 +128,7 @@ fn text(count: usize, salt: u32, learned: bool) -> Segment {
 }
 
 fn borrowed(samples: &[(Prompt, Vec<Pixels>)]) -> Vec<Sample<'_>> {
-    samples.iter().map(|(prompt, pictures)| Sample { prompt, pictures }).collect()
+    samples.iter().map(|(prompt, pictures)| Sample { prompt, pictures, labels: &[] }).collect()
 }
 
 fn values(x: &Tensor) -> Vec<f32> {
@@ -418,6 +419,103 @@ fn everything_overfits() {
     }
     let (loss, words) = evaluate(&model, &borrowed(&samples)).unwrap();
     assert!(loss < 0.05, "{loss} a word for {words} words");
+}
+
+/// Pictures with a label for each of their 16 rows but every fifth, between words that are not learned and some that
+/// are.
+fn labelled(files: &Files, count: u32) -> Vec<(Prompt, Vec<Pixels>, Vec<Labels>)> {
+    let mut samples = files.samples();
+    let picture = samples.swap_remove(1).1.remove(0);
+    let sample = |salt: u32| {
+        let prompt = Prompt {
+            segments: vec![
+                text(3, 3, false),
+                Segment::Image { index: 0 },
+                text(2, 4, false),
+                text(2, salt, true),
+            ],
+        };
+        let mut picture = picture.clone();
+        let shade =
+            |(i, x): (usize, &mut f32)| *x *= ((i as f32 * 0.001 * (salt + 1) as f32).sin());
+        picture.data.iter_mut().enumerate().for_each(shade);
+        let label = |row: u32| (row % 5 != 4).then_some((row * 7 + salt * 31) % 200);
+        (prompt, vec![picture], vec![(0..16).map(label).collect()])
+    };
+    (0..count).map(sample).collect()
+}
+
+fn with_labels(samples: &[(Prompt, Vec<Pixels>, Vec<Labels>)]) -> Vec<Sample<'_>> {
+    samples.iter().map(|(prompt, pictures, labels)| Sample { prompt, pictures, labels }).collect()
+}
+
+#[test]
+fn labels_are_asked_for_at_the_image_rows_themselves() {
+    let files = Files::new(false);
+    let model = files.load(&Plan::of(Group::ALL));
+    let samples = labelled(&files, 2);
+    let mut expected = 0.0;
+    for (prompt, pictures, labels) in &samples {
+        let scores = logits(&model, prompt, pictures); // (3 + 16 + 2 + 2, 200)
+        let cost = |row: usize, id: u32| {
+            let row: Vec<f64> = scores[row * 200..][..200].iter().map(|&x| f64::from(x)).collect();
+            row.iter().map(|x| x.exp()).sum::<f64>().ln() - row[id as usize]
+        };
+        let labels = labels[0].iter().enumerate();
+        expected += labels.filter_map(|(row, id)| Some(cost(3 + row, (*id)?))).sum::<f64>();
+        let Segment::Text { ids, .. } = &prompt.segments[3] else { unreachable!() };
+        expected += cost(20, ids[0]) + cost(21, ids[1]);
+    }
+    let (loss, words) = evaluate(&model, &with_labels(&samples)).unwrap();
+    assert_eq!(words, 2 * (13 + 2));
+    assert_eq!(words, with_labels(&samples).iter().map(Sample::words).sum::<usize>());
+    let off = (loss * words as f64 - expected).abs() / expected;
+    assert!(off < 1e-5, "{loss} a word, expected {}", expected / words as f64);
+    // However a step is cut.
+    let told = with_labels(&samples);
+    let (whole, _) = gradients(&model, &[&told], PLAIN, 0).unwrap();
+    let together = found(&model);
+    let (cut, extent) = gradients(&model, &[&told[..1], &told[1..]], PLAIN, 0).unwrap();
+    assert_eq!(extent.words, words);
+    assert!((whole - cut).abs() < 1e-6 * whole);
+    assert!(together.iter().all(|(_, gradient)| gradient.is_some()));
+    // Labels that ask for nothing are none.
+    let silent = [vec![None; 16]];
+    let of = |labels| evaluate(&model, &[Sample { labels, ..told[0] }]).unwrap();
+    assert_eq!(of(&silent), of(&[]));
+}
+
+#[test]
+fn labels_that_do_not_fit_are_refused() {
+    let files = Files::new(false);
+    let model = files.load(&Plan::of(Group::ALL));
+    let samples = labelled(&files, 1);
+    let message = |labels: &[Labels], prompt: &Prompt| {
+        let sample = Sample { prompt, labels, pictures: &samples[0].1 };
+        evaluate(&model, &[sample]).unwrap_err().to_string()
+    };
+    let message_of_15 = message(&[vec![None; 15]], &samples[0].0);
+    assert_eq!(message_of_15, "image 0 has 16 rows, but 15 label(s) were given");
+    let tight = Prompt { segments: vec![Segment::Image { index: 0 }, text(2, 1, true)] };
+    assert!(message(&[vec![Some(1); 16]], &tight).starts_with("row 15 is asked for"));
+    let mut labels = vec![Some(1); 16];
+    labels[15] = None;
+    let told = Sample { prompt: &tight, labels: &[labels], pictures: &samples[0].1 };
+    assert_eq!(evaluate(&model, &[told]).unwrap().1, 17);
+}
+
+#[test]
+fn labels_are_learned_by_heart() {
+    let files = Files::new(false);
+    let model = files.load(&Plan::of(Group::ALL));
+    let samples = labelled(&files, 8);
+    let mut optimiser = optimiser(&model);
+    let (first, _) = evaluate(&model, &with_labels(&samples)).unwrap();
+    for _ in 0..100 {
+        step(&model, &mut optimiser, &[&with_labels(&samples)], PLAIN).unwrap();
+    }
+    let (last, words) = evaluate(&model, &with_labels(&samples)).unwrap();
+    assert!(first > 4.0 && last < 0.3, "{first} has become {last} a word for {words} words");
 }
 
 #[test]

@@ -124,7 +124,7 @@ fn loss_and_every_gradient() {
         let golden = tensors(&folder.join("expected.safetensors"));
         let about = json(&folder.join("expected.json"));
         let (prompt, pictures) = sample(&golden);
-        let sample = Sample { prompt: &prompt, pictures: &pictures };
+        let sample = Sample { prompt: &prompt, pictures: &pictures, labels: &[] };
         let model = load(&folder, &Plan::of(Group::ALL), &device);
         let loss = about["train"]["loss"].as_f64().unwrap();
         assert_loss("loss, evaluated", evaluate(&model, &[sample]).unwrap().0, loss);
@@ -177,7 +177,7 @@ fn three_clipped_steps_of_adamw() {
         let about = &json(&folder.join("expected.json"))["adamw"];
         let number = |key: &str| about[key].as_f64().unwrap();
         let (prompt, pictures) = sample(&golden);
-        let sample = Sample { prompt: &prompt, pictures: &pictures };
+        let sample = Sample { prompt: &prompt, pictures: &pictures, labels: &[] };
         let model = load(&folder, &Plan::of([Group::Plora, Group::Projector]), &device);
         let betas = &about["betas"];
         let options = Options {

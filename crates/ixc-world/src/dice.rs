@@ -38,6 +38,8 @@ pub enum Purpose {
     Talk,
     /// Which of these comes next.
     Mix,
+    /// A word for each patch.
+    Patches,
 }
 
 /// A stream of throws.

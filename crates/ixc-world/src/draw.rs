@@ -13,6 +13,7 @@ mod household;
 mod layout;
 mod letters;
 mod objects;
+pub mod patches;
 mod people;
 mod plants;
 mod room;
@@ -28,6 +29,7 @@ use crate::{
 };
 use canvas::Canvas;
 use colour::Tint;
+use patches::Shown;
 
 /// Pixels a side that can be drawn: below, nothing is to be recognised; above, memory is wasted.
 pub const SIDES: std::ops::RangeInclusive<u32> = 32..=4096;
@@ -35,14 +37,23 @@ pub const SIDES: std::ops::RangeInclusive<u32> = 32..=4096;
 /// Draws a scene, `side` pixels wide and high; a side outside of [`SIDES`] becomes the nearest in it.
 pub fn picture(scene: &Scene, side: u32) -> Picture {
     let mut canvas = Canvas::new(side.clamp(*SIDES.start(), *SIDES.end()));
+    paint(&mut canvas, scene);
+    canvas.into_picture()
+}
+
+/// Draws a scene, and gives everything its owner's number: see [`patches::Shown`].
+fn paint(canvas: &mut Canvas, scene: &Scene) {
     let mut dice = Dice::numbered(scene.look);
     let indoors = scene.place.indoors();
     canvas.tint = Tint::of(scene, 1.0);
     if indoors {
-        room::draw(&mut canvas, scene, &mut dice);
+        canvas.owner = Shown::Place.number();
+        room::draw(canvas, scene, &mut dice);
     } else {
-        sky::draw(&mut canvas, scene, &mut dice);
-        ground::draw(&mut canvas, scene, &mut dice);
+        canvas.owner = Shown::Sky.number();
+        sky::draw(canvas, scene, &mut dice);
+        canvas.owner = Shown::Place.number();
+        ground::draw(canvas, scene, &mut dice);
     }
     let foggy = scene.weather == Weather::Foggy && !indoors;
     for depth in [Depth::Sky, Depth::Far, Depth::Near] {
@@ -54,17 +65,19 @@ pub fn picture(scene: &Scene, side: u32) -> Picture {
         canvas.tint = if foggy { light.veiled(veil) } else { light };
         if foggy && depth == Depth::Far {
             let tint = canvas.tint;
-            sky::mist(&mut canvas, scene);
+            sky::mist(canvas, scene);
             canvas.tint = tint;
         }
-        for thing in scene.things.iter().filter(|thing| thing.depth == depth) {
-            draw_group(&mut canvas, scene, thing, &mut dice);
+        for (at, thing) in scene.things.iter().enumerate().filter(|(_, thing)| thing.depth == depth)
+        {
+            canvas.owner = Shown::Thing(at).number();
+            draw_group(canvas, scene, thing, &mut dice);
         }
     }
+    canvas.owner = 0; // through rain and snow all else is seen
     if !indoors {
-        sky::fall(&mut canvas, scene, &mut dice);
+        sky::fall(canvas, scene, &mut dice);
     }
-    canvas.into_picture()
 }
 
 /// Draws each thing of a group on its spot.

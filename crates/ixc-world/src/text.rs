@@ -9,6 +9,7 @@ pub mod edit;
 pub(crate) mod grammar;
 pub mod language;
 pub(crate) mod nouns;
+pub mod patches;
 mod phrases;
 pub mod question;
 pub mod refusal;

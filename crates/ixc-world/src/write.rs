@@ -28,6 +28,7 @@ closed! {
     /// What is written, a file each.
     What {
         Captions "captions" "标题",
+        Patches "patches" "图块",
         Questions "questions" "问题",
         Two "two" "两图",
         Refusals "refusals" "拒答",

@@ -44,6 +44,8 @@ pub enum Run {
         height: u32,
         /// The positions it takes.
         positions: usize,
+        /// The beginning of what each of them is to say, empty where nothing is learned; none at all without labels.
+        labels: Vec<String>,
     },
 }
 
@@ -64,6 +66,7 @@ pub fn describe(sample: &Sample, tokenizer: &Tokenizer) -> Result<Description, E
                 width: sample.pixels[*index].width,
                 height: sample.pixels[*index].height,
                 positions: sample.image_tokens[*index],
+                labels: labels(sample, *index, tokenizer)?,
             },
         })
     };
@@ -74,4 +77,13 @@ pub fn describe(sample: &Sample, tokenizer: &Tokenizer) -> Result<Description, E
         positions: sample.positions,
         learned: sample.learned,
     })
+}
+
+/// What an image's rows are to say.
+fn labels(sample: &Sample, image: usize, tokenizer: &Tokenizer) -> Result<Vec<String>, Error> {
+    let word = |label: &Option<u32>| match label {
+        Some(id) => tokenizer.decode_spaced(&[*id], false, Spacing::Exact),
+        None => Ok(String::new()),
+    };
+    sample.labels.get(image).into_iter().flatten().map(word).collect()
 }

@@ -183,6 +183,35 @@ pub enum Fault {
         /// How many.
         images: usize,
     },
+    /// Lists of labels and images differ in number.
+    #[error(
+        "image_labels: expected a list of words for each image, found {lists} list(s) and {images} image(s)"
+    )]
+    LabelLists {
+        /// Lists.
+        lists: usize,
+        /// Images.
+        images: usize,
+    },
+    /// An image has another number of labels than of rows.
+    #[error(
+        "image_labels[{image}]: expected a word, or \"\", for each of the {rows} rows that the model makes of an \
+         image, row by row; found {words}"
+    )]
+    LabelWords {
+        /// Which image.
+        image: usize,
+        /// Words found.
+        words: usize,
+        /// The model's rows.
+        rows: usize,
+    },
+    /// Labels for a model whose image rows are no grid of patches.
+    #[error(
+        "image_labels: expected a model that sees an image as one square, found one that cuts it into tiles; \
+         leave the key out"
+    )]
+    LabelsOfTiles,
     /// More positions than the context has.
     #[error(
         "expected at most {context} positions, found {}{positions}; shorten it, use fewer images, or \
@@ -216,6 +245,8 @@ pub enum FaultKind {
     Answer,
     /// Places for images and images do not match.
     Markers,
+    /// Labels do not fit the images or the model.
+    Labels,
     /// An image is missing, or on the network.
     ImageMissing,
     /// An image cannot be read.
@@ -234,6 +265,9 @@ impl Fault {
             Fault::Role { .. } | Fault::Order { .. } => FaultKind::Turns,
             Fault::NoAnswer { .. } | Fault::EmptyAnswer { .. } => FaultKind::Answer,
             Fault::Markers { .. } | Fault::ImageParts { .. } => FaultKind::Markers,
+            Fault::LabelLists { .. } | Fault::LabelWords { .. } | Fault::LabelsOfTiles => {
+                FaultKind::Labels
+            }
             Fault::ImageMissing { .. } | Fault::ImageRemote { .. } => FaultKind::ImageMissing,
             Fault::ImageUnreadable { .. } | Fault::NoTower { .. } => FaultKind::ImageUnreadable,
             Fault::TooLong { .. } | Fault::Layout(_) => FaultKind::TooLong,
@@ -250,6 +284,7 @@ impl fmt::Display for FaultKind {
             FaultKind::Turns => "wrong turns",
             FaultKind::Answer => "no answer",
             FaultKind::Markers => "images and places differ",
+            FaultKind::Labels => "labels and image rows differ",
             FaultKind::ImageMissing => "image missing",
             FaultKind::ImageUnreadable => "image unreadable",
             FaultKind::TooLong => "longer than the context",

@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 use super::{
     Fault,
     fault::quoted,
+    labels,
     turns::{self, Content, Piece, Said},
 };
 
@@ -30,6 +31,8 @@ pub struct Record {
     pub conversation: Conversation,
     /// The images that the turns refer to by index.
     pub images: Vec<ImageFile>,
+    /// A list for each image with a word for each of its rows, or no list at all.
+    pub image_labels: Vec<Vec<String>>,
     /// Keys that had no use, each with its place, such as `messages[].name`.
     pub unused: Vec<String>,
 }
@@ -94,7 +97,7 @@ pub fn parse(bytes: &[u8], images: &Path) -> Result<Record, Fault> {
                 let place = "the sample".into();
                 return Err(Fault::Key { place, key: name.clone(), hint });
             }
-        } else if !["id", "image", "images", key].contains(&name.as_str()) {
+        } else if !["id", "image", "images", labels::KEY, key].contains(&name.as_str()) {
             unused.push(quoted(name));
         }
     }
@@ -105,7 +108,9 @@ pub fn parse(bytes: &[u8], images: &Path) -> Result<Record, Fault> {
     turns::check_answers(&turns)?;
     // As published: an instruction that says nothing makes no turn.
     turns.retain(|turn| turn.role != Role::System || !turn.parts.is_empty());
-    Ok(Record { id: id_of(&sample), conversation: Conversation { turns }, images, unused })
+    let image_labels = labels::read(&sample, images.len())?;
+    let conversation = Conversation { turns };
+    Ok(Record { id: id_of(&sample), conversation, images, image_labels, unused })
 }
 
 /// The `id` of a sample that could not be read further.

@@ -14,9 +14,9 @@ use ixc_input::{
     special::SpecialIds,
     tokenizer::{Markers, Tokenizer},
 };
-use ixc_model::ModelConfig;
+use ixc_model::{ModelConfig, splice::Labels};
 
-use super::{Error, Fault, ImageFile, Record, picture};
+use super::{Error, Fault, ImageFile, Record, labels, picture};
 
 /// How records become samples for one model.
 #[derive(Clone, Debug)]
@@ -44,6 +44,8 @@ pub struct Sample {
     pub pixels: Vec<Pixels>,
     /// The positions that each of them takes.
     pub image_tokens: Vec<usize>,
+    /// What each of them is to say at its rows; empty where no image has labels.
+    pub labels: Vec<Labels>,
     /// What each of them is called: its path, or that it stood in the sample.
     pub image_names: Vec<String>,
     /// Rows of the decoder that the sample takes.
@@ -110,12 +112,16 @@ impl Preparation {
     /// file 0, which its caller knows better.
     ///
     /// # Errors
-    /// When an image is missing or cannot be read, or the sample does not fit the context.
+    /// When an image is missing or cannot be read, its labels do not fit its rows, or the sample does not fit the
+    /// context.
     pub fn prepare(&self, record: Record) -> Result<Sample, Fault> {
         let prompt = self.layout(&record.conversation)?;
         let (pixels, image_tokens) = self.pictures(&prompt, &record.images)?;
         let positions = prompt.positions(&image_tokens).map_err(Fault::Layout)?;
-        let learned = learned(&prompt);
+        let geometry = self.geometry(record.images.len());
+        let rows = (&prompt, image_tokens.as_slice());
+        let labels = labels::ids(&record.image_labels, rows, geometry, &self.tokenizer)?;
+        let learned = targets(&prompt, &image_tokens, &labels).iter().flatten().count();
         let names = record.images.iter().enumerate();
         Ok(Sample {
             file: 0,
@@ -124,11 +130,17 @@ impl Preparation {
             prompt,
             pixels,
             image_tokens,
+            labels,
             image_names: names.map(|(number, file)| picture::name(file, number)).collect(),
             positions,
             learned,
             unused: record.unused,
         })
+    }
+
+    /// How the model sees so many images; none where it has no tower.
+    fn geometry(&self, images: usize) -> Option<Geometry> {
+        self.config.geometry(images, self.tiles_max)
     }
 
     /// The images in numbers, and the positions each takes; none is opened once the context is full.
@@ -146,7 +158,7 @@ impl Preparation {
             return too_long(text, true).map_or(Ok((Vec::new(), Vec::new())), Err);
         }
         let none = || Fault::NoTower { images: images.len() };
-        let geometry = self.config.geometry(images.len(), self.tiles_max).ok_or_else(none)?;
+        let geometry = self.geometry(images.len()).ok_or_else(none)?;
         // A square's positions are known beforehand; a grid of tiles has at least one.
         let (least, all) = match geometry {
             Geometry::Square { .. } => (geometry.image_tokens(1, 1).map_err(Fault::Layout)?, true),
@@ -184,26 +196,22 @@ fn text_positions(prompt: &Prompt) -> usize {
     prompt.segments.iter().map(length).sum()
 }
 
-fn learned(prompt: &Prompt) -> usize {
-    let length = |segment: &Segment| match segment {
-        Segment::Text { ids, learned: true } => ids.len(),
-        Segment::Text { .. } | Segment::Image { .. } => 0,
-    };
-    prompt.segments.iter().map(length).sum()
-}
-
-/// What each position of a prompt is to be, where it is learned: the published labels. A position is
-/// learned from the row before it. The image in slot `i` takes `image_tokens[i]` positions.
+/// What each position of a prompt is to be, where it is learned: the published labels, and those of image rows. A
+/// word is learned from the row before it, an image row's label from that row. The image in slot `i` takes
+/// `image_tokens[i]` positions, and has the labels `labels[i]` if there are any.
 ///
 /// # Panics
 /// When a slot asks for an image beyond `image_tokens`.
-pub fn targets(prompt: &Prompt, image_tokens: &[usize]) -> Vec<Option<u32>> {
+pub fn targets(prompt: &Prompt, image_tokens: &[usize], labels: &[Labels]) -> Vec<Option<u32>> {
     let mut targets = Vec::new();
     for segment in &prompt.segments {
         match segment {
             Segment::Text { ids, learned: true } => targets.extend(ids.iter().copied().map(Some)),
             Segment::Text { ids, learned: false } => targets.extend(ids.iter().map(|_| None)),
-            Segment::Image { index } => targets.extend((0..image_tokens[*index]).map(|_| None)),
+            Segment::Image { index } => match labels.get(*index) {
+                Some(labels) => targets.extend(labels),
+                None => targets.extend((0..image_tokens[*index]).map(|_| None)),
+            },
         }
     }
     targets
@@ -212,6 +220,6 @@ pub fn targets(prompt: &Prompt, image_tokens: &[usize]) -> Vec<Option<u32>> {
 impl Sample {
     /// Its [`targets`], (positions).
     pub fn targets(&self) -> Vec<Option<u32>> {
-        targets(&self.prompt, &self.image_tokens)
+        targets(&self.prompt, &self.image_tokens, &self.labels)
     }
 }

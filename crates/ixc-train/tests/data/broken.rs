@@ -247,6 +247,38 @@ fn images_and_places_that_differ() {
     );
 }
 
+#[test]
+fn labels_that_do_not_fit() {
+    use FaultKind::{Format, Labels};
+    let labelled =
+        |labels: &str| about("a.png").replacen('{', &format!(r#"{{"image_labels": {labels}, "#), 1);
+    let samples = [r#"[["a"], ["b"]]"#, r#"[["a", "b", "c"]]"#, r#"[["a", 1, "", ""]]"#, r#""a""#]
+        .map(labelled);
+    let expected = [
+        (
+            Labels,
+            "image_labels: expected a list of words for each image, found 2 list(s) and 1 image(s)",
+        ),
+        (
+            Labels,
+            "image_labels[0]: expected a word, or \"\", for each of the 4 rows that the model makes of an image, row \
+             by row; found 3",
+        ),
+        (Format, "image_labels[0][1]: expected a word or \"\", found a number"),
+        (Format, "image_labels: expected a list for each image, found a text"),
+    ];
+    let cases: Vec<(&str, FaultKind, &str)> = samples
+        .iter()
+        .zip(expected)
+        .map(|(sample, (kind, says))| (sample.as_str(), kind, says))
+        .collect();
+    check(&cases, &preparation(100));
+    let tiles = Preparation::new(tokenizer(), &config(Family::V25, Some(TILES)), 4096).unwrap();
+    let says = "image_labels: expected a model that sees an image as one square, found one that cuts it into tiles; \
+                leave the key out";
+    check(&[(&labelled(r#"[["a", "b", "c", "d"]]"#), Labels, says)], &tiles);
+}
+
 /// A sample about one image.
 fn about(image: &str) -> String {
     format!(

@@ -5,6 +5,7 @@ use std::path::Path;
 use ixc_input::{
     conversation::{Part, Role, Turn},
     prompt::Segment,
+    tokenizer::Markers,
 };
 use ixc_model::Family;
 use ixc_train::data::{
@@ -237,8 +238,9 @@ fn what_is_described_is_what_is_trained_on() {
         .iter()
         .map(|run| match run {
             Run::Text { text, learned, .. } => (text.clone(), *learned),
-            Run::Image { name, width, height, positions } => {
+            Run::Image { name, width, height, positions, labels } => {
                 assert_eq!((*width, *height, *positions), (28, 28, 4));
+                assert!(labels.is_empty());
                 assert!(name.ends_with("b.png"), "{name}");
                 ("image".into(), false)
             }
@@ -262,6 +264,49 @@ fn what_is_described_is_what_is_trained_on() {
         Segment::Image { .. } => 0,
     };
     assert_eq!(sample.prompt.segments.iter().map(ids).sum::<usize>(), 1);
+}
+
+#[test]
+fn labels_are_first_pieces_at_their_rows() {
+    let folder = Folder::new();
+    let source = folder.write(
+        "data.json",
+        r#"[{"image": ["b.png", "a.png"], "image_labels": [["horse", "", "\u9a6c", " red "], ["", "", "", "sky"]],
+            "conversations": [{"from": "user", "value": "<ImageHere>, <ImageHere>?"},
+            {"from": "assistant", "value": "Yes."}]},
+            {"image": "b.png", "image_labels": [["sky", "", "", "sky"]], "conversations": [
+            {"from": "user", "value": "Draw."}, {"from": "assistant", "value": "<ImageHere>So."}]},
+            {"image": "b.png", "image_labels": [], "conversations": [
+            {"from": "user", "value": "What?"}, {"from": "assistant", "value": "It."}]}]"#,
+    );
+    let mut reader =
+        Reader::new(&open(&[source]), &preparation(100), stored(), Position::default()).unwrap();
+    let mut next = || reader.next_batch().unwrap().unwrap().samples.remove(0);
+    let piece = |piece: &str| Some(tokenizer().id(piece).unwrap());
+    let (horse, red, sky) = (piece("\u{2581}horse"), piece("\u{2581}red"), piece("\u{2581}sky"));
+    let chinese = Some(tokenizer().encode("\u{9a6c}", Markers::Literal)[0]);
+    let sample = next();
+    assert_eq!(sample.labels, [vec![horse, None, chinese, red], vec![None, None, None, sky]]);
+    let targets = sample.targets();
+    let at = targets.iter().position(|target| *target == horse).unwrap();
+    assert_eq!(targets[at..at + 4], [horse, None, chinese, red]);
+    assert!(targets[..at].iter().all(Option::is_none));
+    assert_eq!(sample.learned, targets.iter().flatten().count());
+    let words = |segment: &Segment| match segment {
+        Segment::Text { ids, learned: true } => ids.len(),
+        _ => 0,
+    };
+    let words: usize = sample.prompt.segments.iter().map(words).sum();
+    assert_eq!(sample.learned, words + 4);
+    let shown = describe(&sample, &tokenizer()).unwrap();
+    let labels = shown.runs.iter().find_map(|run| match run {
+        Run::Image { labels, .. } => Some(labels),
+        Run::Text { .. } => None,
+    });
+    assert_eq!(labels.unwrap(), &[" horse", "", "\u{9a6c}", " red"]);
+    // The last row is asked for the word behind the image.
+    assert_eq!(next().labels, [vec![sky, None, None, None]]);
+    assert!(next().labels.is_empty());
 }
 
 #[test]

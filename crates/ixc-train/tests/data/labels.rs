@@ -208,8 +208,10 @@ fn lay_out(sequence: &Sequence, preparation: &Preparation) -> (Vec<i64>, Vec<Opt
     }
     let prompt = preparation.layout(&sequence.conversation).unwrap();
     let mut ids = flat(&prompt, &sequence.image_tokens);
-    let mut labels: Vec<Option<i64>> =
-        targets(&prompt, &sequence.image_tokens).into_iter().map(|id| id.map(i64::from)).collect();
+    let mut labels: Vec<Option<i64>> = targets(&prompt, &sequence.image_tokens, &[])
+        .into_iter()
+        .map(|id| id.map(i64::from))
+        .collect();
     assert_eq!(ids.len(), labels.len());
     for &stop in &sequence.empty_answers {
         ids.remove(stop - 1);

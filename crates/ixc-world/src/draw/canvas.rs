@@ -6,14 +6,17 @@
 
 use ixc_input::image::Picture;
 use tiny_skia::{
-    FillRule, GradientStop, LineCap, LineJoin, LinearGradient, Paint, Path, PathBuilder, Pixmap,
-    Point, RadialGradient, Rect, Shader, SpreadMode, Stroke, Transform,
+    Color, FillRule, GradientStop, LineCap, LineJoin, LinearGradient, Paint, Path, PathBuilder,
+    Pixmap, Point, RadialGradient, Rect, Shader, SpreadMode, Stroke, Transform,
 };
 
 use super::colour::{Rgb, Tint};
 
 /// Width of outlines, as a share of the picture's.
 const OUTLINE: f32 = 0.0075;
+
+/// Alpha above which a colour hides what is below it: more of it is seen than of that.
+const HIDES: f32 = 0.5;
 
 /// Pixels, and where on them the present frame lies.
 pub(super) struct Canvas {
@@ -23,6 +26,10 @@ pub(super) struct Canvas {
     unit: f32,
     /// What light makes of colours.
     pub(super) tint: Tint,
+    /// The number of what is being drawn.
+    pub(super) owner: u8,
+    /// Whose each pixel is; only where somebody wants to know.
+    owners: Option<Pixmap>,
 }
 
 impl Canvas {
@@ -30,7 +37,15 @@ impl Canvas {
     pub(super) fn new(side: u32) -> Self {
         let pixmap = Pixmap::new(side, side).expect("a side that the caller has checked");
         let unit = side as f32;
-        Self { pixmap, frame: Transform::from_scale(unit, unit), unit, tint: Tint::NONE }
+        let frame = Transform::from_scale(unit, unit);
+        Self { pixmap, frame, unit, tint: Tint::NONE, owner: 0, owners: None }
+    }
+
+    /// The same, which notes whose each pixel is.
+    pub(super) fn noting(side: u32) -> Self {
+        let canvas = Self::new(side);
+        let owners = Some(canvas.pixmap.clone());
+        Self { owners, ..canvas }
     }
 
     /// Draws in a frame whose origin is at (`x`, `y`) and whose unit is `scale` of this one's.
@@ -62,9 +77,13 @@ impl Canvas {
         OUTLINE * self.pixmap.width() as f32 / self.unit
     }
 
-    fn paint_path(&mut self, path: &Path, shader: Shader<'_>) {
+    /// Fills a shape. Where its colours have more than [`HIDES`] alpha, its pixels become the present owner's.
+    fn paint_path(&mut self, path: &Path, shader: Shader<'_>, alpha: f32) {
         let paint = Paint { shader, anti_alias: true, ..Paint::default() };
         self.pixmap.fill_path(path, &paint, FillRule::Winding, self.frame, None);
+        if let Some(owners) = self.owners.as_mut().filter(|_| alpha > HIDES) {
+            owners.fill_path(path, &owned(self.owner), FillRule::Winding, self.frame, None);
+        }
     }
 
     /// Fills a shape evenly, without an outline.
@@ -75,12 +94,12 @@ impl Canvas {
     /// Fills a shape through which what is below can be seen.
     pub(super) fn wash(&mut self, path: &Path, colour: Rgb, alpha: f32) {
         let colour = self.tint.apply(colour).skia(alpha);
-        self.paint_path(path, Shader::SolidColor(colour));
+        self.paint_path(path, Shader::SolidColor(colour), alpha);
     }
 
     /// Fills a shape with light of its own: no tint.
     pub(super) fn glow(&mut self, path: &Path, colour: Rgb, alpha: f32) {
-        self.paint_path(path, Shader::SolidColor(colour.skia(alpha)));
+        self.paint_path(path, Shader::SolidColor(colour.skia(alpha)), alpha);
     }
 
     /// Fills a shape from `top` to `bottom`.
@@ -94,7 +113,7 @@ impl Canvas {
         let to = Point::from_xy(0.0, bounds.bottom());
         let shader = LinearGradient::new(from, to, stops, SpreadMode::Pad, Transform::identity());
         match shader {
-            Some(shader) => self.paint_path(path, shader),
+            Some(shader) => self.paint_path(path, shader, top.1.min(bottom.1)),
             None => self.wash(path, top.0, top.1),
         }
     }
@@ -115,7 +134,7 @@ impl Canvas {
         let shader =
             RadialGradient::new(centre, 0.0, centre, radius, stops, SpreadMode::Pad, place);
         if let (Some(shader), Some(path)) = (shader, oval(x, y, radius, radius * flat)) {
-            self.paint_path(&path, shader);
+            self.paint_path(&path, shader, 0.0); // light and shadow are nobody's
         }
     }
 
@@ -160,6 +179,15 @@ impl Canvas {
             ..Stroke::default()
         };
         self.pixmap.stroke_path(path, &paint, &stroke, self.frame, None);
+        if let Some(owners) = &mut self.owners {
+            owners.stroke_path(path, &owned(self.owner), &stroke, self.frame, None);
+        }
+    }
+
+    /// Whose each pixel is, row by row; empty unless that was noted.
+    pub(super) fn owners(&self) -> Vec<u8> {
+        let pixels = self.owners.as_ref().map_or(&[][..], |owners| owners.pixels());
+        pixels.iter().map(|pixel| pixel.red()).collect()
     }
 
     /// The pixels.
@@ -170,6 +198,12 @@ impl Canvas {
         let rgb = pixels.iter().flat_map(|&[red, green, blue, _]| [red, green, blue]).collect();
         Picture::from_rgb(width, height, rgb)
     }
+}
+
+/// An owner's number as a colour, without soft edges: a pixel is one's or another's.
+fn owned(owner: u8) -> Paint<'static> {
+    let shader = Shader::SolidColor(Color::from_rgba8(owner, 0, 0, 255));
+    Paint { shader, anti_alias: false, ..Paint::default() }
 }
 
 /// An ellipse; none where it has no area.

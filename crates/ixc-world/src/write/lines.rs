@@ -17,7 +17,7 @@ use crate::{
     text::{
         Exchange, article, caption,
         edit::{self, Action},
-        language, question, refusal, talk, two,
+        language, patches, question, refusal, talk, two,
     },
 };
 
@@ -43,6 +43,15 @@ pub(super) fn of(options: &Options, what: What, number: u64) -> Result<String, E
         What::Captions => {
             let scene = sample::scene(id);
             scribe.about(&scene, caption::captions(&scene, 2))
+        }
+        What::Patches => {
+            let scene = sample::scene(id);
+            let mut about = patches::patches(&scene, options.side);
+            about.exchange.ask.push_str(MARKER);
+            let name = scribe.base(&scene)?;
+            let mut sample = scribe.sample("", &[name], &[about.exchange]);
+            sample["image_labels"] = json!([about.words]);
+            Ok(format!("{sample}\n"))
         }
         What::Questions => {
             let scene = sample::scene(id);
@@ -160,8 +169,12 @@ impl Scribe<'_> {
         Ok(parts.join("/"))
     }
 
-    /// A sample in the published form.
+    /// A sample in the published form, as a line.
     fn line(&self, step: &str, pictures: &[String], exchanges: &[Exchange]) -> String {
+        format!("{}\n", self.sample(step, pictures, exchanges))
+    }
+
+    fn sample(&self, step: &str, pictures: &[String], exchanges: &[Exchange]) -> Value {
         let turn = |from: &str, value: &str| json!({"from": from, "value": value});
         let turns: Vec<Value> = exchanges
             .iter()
@@ -173,11 +186,10 @@ impl Scribe<'_> {
             self.what.english(),
             self.number
         );
-        let sample = if pictures.is_empty() {
+        if pictures.is_empty() {
             json!({"id": id, "conversations": turns})
         } else {
             json!({"id": id, "image": pictures, "conversations": turns})
-        };
-        format!("{sample}\n")
+        }
     }
 }

@@ -51,7 +51,7 @@ pub(crate) struct WorldArgs {
     /// Pixels a side [default: 112; of a library: 640]
     #[arg(long, value_name = "PX")]
     size: Option<u32>,
-    /// Which files, separated by commas [default: all but truth]
+    /// Which files, separated by commas [default: all but patches and truth]
     #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with_all = ["library", "show"])]
     what: Vec<WhatArg>,
     /// Write larger pictures with captions beside them instead, of a split of their own
@@ -84,6 +84,8 @@ enum SplitArg {
 enum WhatArg {
     /// Captions in several styles
     Captions,
+    /// A word for each patch of a picture, for training towers of that patch and size
+    Patches,
     /// Questions about one picture, several a conversation
     Questions,
     /// Questions about two pictures
@@ -106,6 +108,7 @@ impl WhatArg {
     fn what(self) -> What {
         match self {
             Self::Captions => What::Captions,
+            Self::Patches => What::Patches,
             Self::Questions => What::Questions,
             Self::Two => What::Two,
             Self::Refusals => What::Refusals,
@@ -133,7 +136,9 @@ pub(crate) fn run(args: WorldArgs) -> Result<(), Failure> {
         }
     }
     if what.is_empty() {
-        what = What::ALL.iter().copied().filter(|&what| what != What::Truth).collect();
+        // Patches fit towers of one size alone, and truth is no conversation.
+        let special = [What::Patches, What::Truth];
+        what = What::ALL.iter().copied().filter(|what| !special.contains(what)).collect();
     }
     let options = Options {
         split: match args.split {

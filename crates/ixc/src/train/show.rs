@@ -59,11 +59,28 @@ fn sample(shown: &Preview) -> String {
                     let _ = writeln!(text, "{mark} {line}");
                 });
             }
-            Run::Image { name, width, height, positions } => {
+            Run::Image { name, width, height, positions, labels } => {
                 let _ =
                     writeln!(text, "  [{name}: {width}×{height} pixels, {positions} positions]");
+                text.push_str(&grid(labels));
             }
         }
+    }
+    text
+}
+
+/// Image rows' labels as the patches lie, each cut to a few letters.
+fn grid(labels: &[String]) -> String {
+    const LETTERS: usize = 6;
+    let across = labels.len().isqrt().max(1);
+    let mut text = String::new();
+    for row in labels.chunks(across) {
+        let cell = |label: &String| match label.trim() {
+            "" => format!("{:LETTERS$}", "·"),
+            label => format!("{:LETTERS$.LETTERS$}", label),
+        };
+        let cells: Vec<String> = row.iter().map(cell).collect();
+        let _ = writeln!(text, "|   {}", cells.join(" ").trim_end());
     }
     text
 }
