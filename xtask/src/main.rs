@@ -1,5 +1,5 @@
-//! The project's only automation: `cargo xtask check [NAME]...`, `demo`, `mini`, `ablation`, `sanitize`
-//! and `cuda`.
+//! The project's only automation: `cargo xtask check [NAME]...`, `mini`, `ablation`, `sanitize` and
+//! `cuda`.
 //!
 //! `check` runs the checks of the library beside it on this checkout and prints each finding as
 //! `file:line: what, and what to do`. Exit status 0: clean, 1: findings, 2: a mistake in the call.
@@ -8,45 +8,33 @@
 
 mod ablation;
 mod cuda;
-mod demo;
 mod mini;
 mod program;
 mod sanitize;
 
 use anyhow::Result;
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 use xtask::{CHECKS, Check, Tree};
 
 fn main() -> Result<ExitCode> {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    if words == ["demo"] {
-        demo::run(&xtask::root())?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    if let Some(("mini", rest)) = words.split_first().map(|(first, rest)| (first.as_str(), rest)) {
-        mini::run(&xtask::root(), rest)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    if let Some(("ablation", rest)) =
-        words.split_first().map(|(first, rest)| (first.as_str(), rest))
-    {
-        ablation::run(&xtask::root(), rest)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    if let Some(("sanitize", names)) =
-        words.split_first().map(|(first, rest)| (first.as_str(), rest))
-    {
-        sanitize::run(&xtask::root(), names)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    if let Some(("cuda", words)) = words.split_first().map(|(first, rest)| (first.as_str(), rest)) {
-        cuda::run(&xtask::root(), words)?;
-        return Ok(ExitCode::SUCCESS);
+    if let Some((first, rest)) = words.split_first() {
+        let root = xtask::root();
+        let job = match first.as_str() {
+            "mini" => Some(mini::run as fn(&Path, &[String]) -> Result<()>),
+            "ablation" => Some(ablation::run as _),
+            "sanitize" => Some(sanitize::run as _),
+            "cuda" => Some(cuda::run as _),
+            _ => None,
+        };
+        if let Some(job) = job {
+            job(&root, rest)?;
+            return Ok(ExitCode::SUCCESS);
+        }
     }
     let Some(wanted) = chosen(&words) else {
-        println!("cargo xtask demo\n  asks a small random model about a picture\n");
         println!(
-            "cargo xtask mini [--share X]\n  makes the mini model from nothing, hours long; goes on where it stopped\n"
+            "cargo xtask mini [--share X] [--device cuda] [--ixc PATH]\n  makes the mini model from nothing, hours long; goes on where it stopped\n"
         );
         println!(
             "{}\n  trains vision into the mini model's language model in four ways, and compares them\n",

@@ -12,12 +12,15 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::program::{Program, built};
+use crate::{
+    cuda::libraries,
+    program::{Program, built},
+};
 
 /// Folders of the world: which split, the seed, how many scenes, which files. Articles have pictures of their own,
 /// several each, so there are fewer of them.
 const WORLDS: [(&str, &str, &str, u64, &str); 3] = [
-    ("train", "train", SEED, 40_000, "captions,patches,questions,two,refusals,edits,language,talk"),
+    ("train", "train", SEED, 60_000, "captions,patches,questions,two,refusals,edits,language,talk"),
     ("articles", "train", "2", 6_000, "articles"),
     ("val", "val", SEED, 400, "captions,patches,questions,language"),
 ];
@@ -52,28 +55,39 @@ struct Plan {
     program: Program,
     /// Of a trial: this share of scenes and steps, and nothing is shipped.
     share: f64,
+    /// Where training computes.
+    device: String,
 }
 
-/// Makes it. `words` may be `--share X`: a trial with that share of scenes and steps, in a folder of its own.
+/// Makes it. `words` may be `--share X`: a trial with that share of scenes and steps, in a folder of its own;
+/// `--device cuda`: where it is trained; `--ixc PATH`: a program that was built for that.
 ///
 /// # Errors
 /// When a command fails, or the file would be too large.
 pub(crate) fn run(root: &Path, words: &[String]) -> Result<()> {
-    let share = match words {
-        [] => 1.0,
-        [flag, share] if flag == "--share" => share.parse().context("--share takes a number")?,
-        _ => bail!("cargo xtask mini [--share X]"),
-    };
+    let (mut share, mut device, mut ixc) = (1.0, String::from("cpu"), None);
+    for pair in words.chunks(2) {
+        match pair {
+            [flag, value] if flag == "--share" => {
+                share = value.parse().context("--share takes a number")?;
+            }
+            [flag, value] if flag == "--device" => device.clone_from(value),
+            [flag, value] if flag == "--ixc" => ixc = Some(std::path::absolute(value)?),
+            _ => bail!("cargo xtask mini [--share X] [--device cuda] [--ixc PATH]"),
+        }
+    }
+    let ixc = ixc.map_or_else(|| built(root), Ok)?;
     ensure!(share > 0.0 && share <= 1.0, "--share: expected above 0 and up to 1, found {share}");
     let name = if share == 1.0 { "mini".into() } else { format!("mini-{share}") };
+    let variables = match device.as_str() {
+        "cpu" => Vec::new(),
+        _ => vec![("LD_LIBRARY_PATH", libraries())],
+    };
     let plan = Plan {
         root: root.into(),
-        program: Program {
-            ixc: built(root)?,
-            folder: root.join("target").join(name),
-            variables: Vec::new(),
-        },
+        program: Program { ixc, folder: root.join("target").join(name), variables },
         share,
+        device,
     };
     fs::create_dir_all(&plan.program.folder)?;
     plan.data()?;
@@ -133,8 +147,11 @@ impl Plan {
         let text = fs::read_to_string(&recipe).with_context(|| format!("{}", recipe.display()))?;
         let steps = max_steps(&text).with_context(|| format!("{}", recipe.display()))?;
         let steps = self.share(steps).to_string();
-        let more = ["--max-steps", &steps];
-        self.program.train(&recipe, &out, if self.share < 1.0 { &more } else { &[] })
+        let mut more = vec!["--device", &self.device];
+        if self.share < 1.0 {
+            more.extend(["--max-steps", &steps]);
+        }
+        self.program.train(&recipe, &out, &more)
     }
 
     /// The model in one file.

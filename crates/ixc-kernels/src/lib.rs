@@ -17,6 +17,8 @@ pub mod buffer;
 pub mod cpu;
 #[cfg(feature = "cuda")]
 pub mod cuda;
+#[cfg(target_arch = "x86_64")]
+mod dense_avx512;
 pub mod dropout;
 pub mod elementwise;
 pub mod gptq;

@@ -10,8 +10,11 @@ use std::{cell::RefCell, ops::Range};
 
 use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
 
+#[cfg(target_arch = "x86_64")]
+use crate::dense_avx512;
 use crate::{
     Matrix, Weight,
+    cpu::{self, Path},
     pool::{self, Shared},
     recycle::floats,
     sgemm::{Factor, Product},
@@ -152,9 +155,13 @@ fn in_blocks(
 fn dot_rows(x: &[f32], m: usize, w: Weight, add: bool, out: &mut [f32]) {
     let (n, k) = (w.rows(), w.cols());
     let out = Shared::new(out);
+    let stored = w.as_bf16().filter(|_| has_avx512());
     blocks(w, DOT_BLOCK_ROWS, |block, scratch| {
         for column in block {
-            let weights = widened(w, column..column + 1, scratch);
+            let weights = match stored {
+                Some(stored) => Column::Bf16(&stored[column * k..(column + 1) * k]),
+                None => Column::F32(widened(w, column..column + 1, scratch)),
+            };
             let set = |row: usize, value: f32| {
                 // SAFETY: this task alone writes the block's columns.
                 let target = unsafe { &mut out.part(row * n + column, 1)[0] };
@@ -163,10 +170,10 @@ fn dot_rows(x: &[f32], m: usize, w: Weight, add: bool, out: &mut [f32]) {
             let rows = |first: usize| &x[first * k..];
             let shared = m / DOT_ROWS * DOT_ROWS;
             for first in (0..shared).step_by(DOT_ROWS) {
-                let values = dot::<DOT_ROWS>(rows(first), weights);
+                let values = weights.dot::<DOT_ROWS>(&rows(first)[..DOT_ROWS * k]);
                 values.into_iter().enumerate().for_each(|(row, value)| set(first + row, value));
             }
-            (shared..m).for_each(|row| set(row, dot::<1>(rows(row), weights)[0]));
+            (shared..m).for_each(|row| set(row, weights.dot::<1>(&rows(row)[..k])[0]));
         }
     });
 }
@@ -216,6 +223,33 @@ impl NullaryFnOnce for WidenParts<'_> {
         let Self { w, rows, columns, out } = self;
         for (row, out) in rows.zip(out.chunks_exact_mut(columns.len())) {
             w.widen_part(row, columns.clone(), out);
+        }
+    }
+}
+
+/// Whether bfloat16 is widened in registers.
+fn has_avx512() -> bool {
+    matches!(cpu::path(), Path::Avx512 | Path::Avx512Bf16)
+}
+
+/// A row of W, as its products read it.
+#[derive(Clone, Copy)]
+enum Column<'a> {
+    F32(&'a [f32]),
+    /// Where [`has_avx512`].
+    Bf16(&'a [u16]),
+}
+
+impl Column<'_> {
+    /// The products of `R` rows, one behind the other, with this one.
+    fn dot<const R: usize>(self, rows: &[f32]) -> [f32; R] {
+        match self {
+            Self::F32(weights) => dot(rows, weights),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the path has the instructions, and the rows are as long as the weights.
+            Self::Bf16(weights) => unsafe { dense_avx512::dot_bf16(rows, weights) },
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Bf16(_) => unreachable!("widened in registers on x86-64 alone"),
         }
     }
 }

@@ -107,10 +107,14 @@ fn cut_apart(
         rows[*source].extend((of.start as u32..of.end as u32).zip(start..));
         start += of.len() as u32;
     }
-    let gradient = |(rows, (dims, wanted)): (Vec<(u32, u32)>, &(Vec<usize>, bool))| {
-        wanted.then(|| spread(from, &rows, dims[0]).map(Gradient::from)).transpose()
-    };
-    rows.into_iter().zip(extents).map(gradient).collect()
+    let mut gradients = Vec::with_capacity(extents.len());
+    for (pairs, (dims, wanted)) in rows.iter().zip(extents) {
+        gradients.push(match wanted {
+            true => Some(spread(from, pairs, dims[0])?.into()),
+            false => None,
+        });
+    }
+    Ok(gradients)
 }
 
 /// Adds rows to `count` rows of zeros, of candle's operations: pairs of the row there and the row here.
