@@ -538,3 +538,12 @@ fn a_pass_goes_back_once() {
     let message = y.backward(&tensor(&[2, 3], 2)).unwrap_err().to_string();
     assert!(message.contains("once"), "{message}");
 }
+
+#[test]
+fn a_gradient_keeps_nothing_of_how_it_was_made() {
+    // candle's own do: a weight's gradient, and the optimiser's moments behind it, would keep every step's memory.
+    let x = Value::input(tensor(&[3, 5], 1));
+    let y = composed_quick_gelu(&x).unwrap();
+    let found = y.backward(&tensor(&[3, 5], 2)).unwrap().take(&x).unwrap();
+    assert!(!found.track_op());
+}
