@@ -436,8 +436,7 @@ fn labelled(files: &Files, count: u32) -> Vec<(Prompt, Vec<Pixels>, Vec<Labels>)
             ],
         };
         let mut picture = picture.clone();
-        let shade =
-            |(i, x): (usize, &mut f32)| *x *= ((i as f32 * 0.001 * (salt + 1) as f32).sin());
+        let shade = |(i, x): (usize, &mut f32)| *x *= (i as f32 * 0.001 * (salt + 1) as f32).sin();
         picture.data.iter_mut().enumerate().for_each(shade);
         let label = |row: u32| (row % 5 != 4).then_some((row * 7 + salt * 31) % 200);
         (prompt, vec![picture], vec![(0..16).map(label).collect()])
