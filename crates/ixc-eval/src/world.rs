@@ -52,7 +52,7 @@ impl What {
     ];
 
     /// What a whole model is examined in: all but [`Self::Writing`], which asks a language model.
-    pub const USUAL: &[Self] = Self::ALL.split_at(6).0;
+    pub const USUAL: &[Self] = Self::ALL.split_at(Self::ALL.len() - 1).0;
 
     /// Its name.
     pub fn name(self) -> &'static str {

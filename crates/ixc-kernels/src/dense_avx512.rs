@@ -5,9 +5,7 @@
 
 use std::arch::x86_64::*;
 
-/// How far ahead of the weights at work others are asked for: the processor's own prefetcher begins anew at
-/// each page.
-const AHEAD: usize = 2048;
+use crate::product::dot::ask_ahead;
 
 /// Inputs of one vector.
 const LANES: usize = 16;
@@ -25,9 +23,9 @@ pub(crate) unsafe fn dot_bf16<const R: usize>(rows: &[f32], weights: &[u16]) -> 
     let mut sums = [[_mm512_setzero_ps(); 2]; R];
     let mut at = 0;
     while at + 2 * LANES <= k {
-        // SAFETY: two vectors lie within each row; a prefetch reads nothing, so any address will do.
+        // SAFETY: two vectors lie within each row.
         unsafe {
-            _mm_prefetch::<_MM_HINT_T0>(weight.wrapping_add(at).cast::<i8>().wrapping_add(AHEAD));
+            ask_ahead(weight.add(at).cast(), 4 * LANES);
             let first = widened(_mm256_loadu_si256(weight.add(at).cast()));
             let second = widened(_mm256_loadu_si256(weight.add(at + LANES).cast()));
             for (r, sums) in sums.iter_mut().enumerate() {

@@ -3,7 +3,8 @@
 //! A [`Place`] is a name, a [`Device`] is opened. Weights lie where their model computes, in the numbers that
 //! products are made of; each layer has a form of candle's operations for them. [`Device::operations`] is that
 //! form on the CPU's memory: what tests compare, and nothing else is told apart by it.
-//! `cfg(feature = "cuda")` occurs here alone. Deliberately absent: choosing a place for the caller.
+//! `cfg(feature = "cuda")` occurs here, and at the one call of the driver (`ixc_kernels::cuda`). Deliberately
+//! absent: choosing a place for the caller.
 
 use std::{cell::Cell, fmt, marker::PhantomData, str::FromStr, time::Instant};
 

@@ -8,11 +8,9 @@ use crate::{
     device::has_kernels,
     graph::Value,
     numbers::{lend, read},
+    rows::add_rows,
     trained::Weight,
 };
-
-/// Numbers of a table of which id each row has, held at once: 256 MiB of float32.
-const CHOICES: usize = 1 << 26;
 
 /// A table of `vocabulary` × `width`.
 #[derive(Clone, Debug)]
@@ -85,22 +83,8 @@ impl Embedding {
         let (table, ids) = (table.clone(), ids.to_vec());
         Ok(Value::grown(rows, move |gradient| {
             let gradient = gradient.to_dtype(DType::F32)?.contiguous()?;
-            let (count, vocabulary) = (ids.len(), table.dims()[0]);
-            let mut sum = table.master().zeros_like()?;
-            // candle's own addition of rows takes them one after the other.
-            let most = (CHOICES / vocabulary).max(1);
-            for start in (0..count).step_by(most) {
-                let some = most.min(count - start);
-                let chosen = one_hot(&places.narrow(0, start, some)?, vocabulary)?;
-                sum = (sum + chosen.t()?.matmul(&gradient.narrow(0, start, some)?)?)?;
-            }
+            let sum = add_rows(&gradient, &ids, table.dims()[0])?;
             table.add_tensor(sum.into())
         }))
     }
-}
-
-/// 1 where a row's id is the column's, (ids, vocabulary).
-fn one_hot(ids: &Tensor, vocabulary: usize) -> Result<Tensor, Error> {
-    let all = Tensor::arange(0, vocabulary as u32, ids.device())?.unsqueeze(0)?;
-    Ok(ids.unsqueeze(1)?.broadcast_eq(&all)?.to_dtype(DType::F32)?)
 }

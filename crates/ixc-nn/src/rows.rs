@@ -12,6 +12,9 @@ use crate::{
     numbers::read,
 };
 
+/// Numbers of a matrix of which row goes where, held at once: 256 MiB of float32.
+const CHOICES: usize = 1 << 26;
+
 /// Rows of several values, behind one another; a value may give several pieces.
 ///
 /// # Errors
@@ -124,7 +127,9 @@ fn spread(from: &Tensor, pairs: &[(u32, u32)], count: usize) -> Result<Tensor, E
     for &(there, here) in pairs {
         let source = &mut sources[there as usize];
         if *source != nothing {
-            return added(&from, pairs, count);
+            let (there, here): (Vec<u32>, Vec<u32>) = pairs.iter().copied().unzip();
+            let here = Tensor::new(here.as_slice(), from.device())?;
+            return add_rows(&from.index_select(&here, 0)?, &there, count);
         }
         *source = here;
     }
@@ -133,13 +138,23 @@ fn spread(from: &Tensor, pairs: &[(u32, u32)], count: usize) -> Result<Tensor, E
     Ok(from.pad_with_zeros(0, 0, 1)?.index_select(&sources, 0)?)
 }
 
-fn added(from: &Tensor, pairs: &[(u32, u32)], count: usize) -> Result<Tensor, Error> {
-    let (there, here): (Vec<u32>, Vec<u32>) = pairs.iter().copied().unzip();
-    let places = |rows: Vec<u32>| Tensor::from_vec(rows, pairs.len(), from.device());
+/// Adds rows to `count` rows of zeros, each at its place: a product with a matrix of 0 and 1, since candle's own
+/// addition takes the rows one after the other.
+pub(crate) fn add_rows(from: &Tensor, places: &[u32], count: usize) -> Result<Tensor, Error> {
+    let (device, dtype) = (from.device(), from.dtype());
     let mut dims = from.dims().to_vec();
+    let width: usize = dims[1..].iter().product();
+    let from = from.reshape((dims[0], width))?;
+    let all = Tensor::arange(0, count as u32, device)?.unsqueeze(0)?;
+    let mut sum = Tensor::zeros((count, width), dtype, device)?;
+    let most = (CHOICES / count.max(1)).max(1);
+    for (chunk, places) in places.chunks(most).enumerate() {
+        let some = from.narrow(0, chunk * most, places.len())?;
+        let chosen = Tensor::new(places, device)?.unsqueeze(1)?.broadcast_eq(&all)?; // (rows, count)
+        sum = (sum + chosen.to_dtype(dtype)?.t()?.matmul(&some)?)?;
+    }
     dims[0] = count;
-    let zeros = Tensor::zeros(dims, from.dtype(), from.device())?;
-    Ok(zeros.index_add(&places(there)?, &from.index_select(&places(here)?, 0)?, 0)?)
+    Ok(sum.reshape(dims)?)
 }
 
 /// Some rows of x, (n, width) → (rows, width), in their order; none twice.

@@ -5,6 +5,7 @@
 //! a new one says from where on older ones no longer hold. Deliberately absent: the terminal; what a person
 //! watches is a [`Progress`], drawn by the door.
 
+mod axis;
 mod picture;
 mod tensorboard;
 

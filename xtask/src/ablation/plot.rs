@@ -5,9 +5,13 @@
 //! before. Light or dark comes from a CSS media query. No script, no font of its own, nothing fetched.
 //! Deliberately absent: any figure that `super::figures` does not have.
 
+#[path = "../../../crates/ixc-train/src/log/axis.rs"]
+mod axis;
+
 use std::fmt::Write as _;
 
 use super::figures::{Ablation, EDITS, PERPLEXITY, QUESTIONS, Run, mean};
+use axis::Axis;
 
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 480.0;
@@ -29,42 +33,17 @@ text{font:14px system-ui,sans-serif;fill:#3b3b45}.title{font-size:18px;font-weig
 .before{stroke:#d6d6de}.a0{fill:#7fb0ff;stroke:#7fb0ff}.a1{fill:#ffa064;stroke:#ffa064}\
 .a2{fill:#6ee79a;stroke:#6ee79a}.a3{fill:#d3a6ff;stroke:#d3a6ff}}";
 
-/// One axis: a round interval that holds all values.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Axis {
-    from: f64,
-    to: f64,
-    tick: f64,
+/// An axis over percentages.
+fn over(values: impl Iterator<Item = f64>) -> Axis {
+    let ends = (f64::INFINITY, f64::NEG_INFINITY);
+    let (low, high) = values.fold(ends, |(low, high), value| (low.min(value), high.max(value)));
+    let (low, high) = if low <= high { (low, high) } else { (0.0, 100.0) };
+    // Narrower than a percent is noise, and must not look like a difference.
+    Axis::over(low, high.max(low + 1.0), TICKS, false)
 }
 
-impl Axis {
-    /// Over percentages; ticks are multiples of 1, 2 or 5 times a power of ten.
-    fn over(values: impl Iterator<Item = f64>) -> Self {
-        let ends = (f64::INFINITY, f64::NEG_INFINITY);
-        let (low, high) = values.fold(ends, |(low, high), value| (low.min(value), high.max(value)));
-        let (low, high) = if low <= high { (low, high) } else { (0.0, 100.0) };
-        // Narrower than a percent is noise, and must not look like a difference.
-        let span = (high - low).max(1.0);
-        let power = 10f64.powf((span / TICKS).log10().floor());
-        let steps = [1.0, 2.0, 5.0].map(|times| times * power);
-        let tick = steps.into_iter().find(|tick| span / tick <= TICKS).unwrap_or(10.0 * power);
-        let (from, to) = ((low / tick).floor() * tick, (high / tick).ceil() * tick);
-        Self { from, to: if to > from { to } else { from + tick }, tick }
-    }
-
-    fn ticks(self) -> impl Iterator<Item = f64> {
-        let count = ((self.to - self.from) / self.tick).round() as u64;
-        (0..=count).map(move |index| self.from + index as f64 * self.tick)
-    }
-
-    /// Digits behind the point that ticks need.
-    fn digits(self) -> usize {
-        (-self.tick.log10().floor()).clamp(0.0, 3.0) as usize
-    }
-
-    fn place(self, value: f64, from: f64, to: f64) -> f64 {
-        from + (value - self.from) / (self.to - self.from) * (to - from)
-    }
+fn place(axis: Axis, value: f64, from: f64, to: f64) -> f64 {
+    from + axis.share(value) * (to - from)
 }
 
 /// What a panel has to the right.
@@ -101,7 +80,7 @@ pub(super) fn picture(all: &Ablation) -> String {
          <rect class=\"back\" width=\"{WIDTH}\" height=\"{HEIGHT}\"/>\n"
     );
     legend(&mut svg, all);
-    let upward = Axis::over(all.runs.iter().filter_map(vision));
+    let upward = over(all.runs.iter().filter_map(vision));
     for panel in &panels {
         draw(&mut svg, all, panel, upward);
     }
@@ -135,9 +114,9 @@ fn legend(svg: &mut String, all: &Ablation) {
 
 fn draw(svg: &mut String, all: &Ablation, panel: &Panel<'_>, upward: Axis) {
     let [left, right] = panel.ends;
-    let across = Axis::over(all.runs.iter().filter_map(panel.of).chain(panel.before));
+    let across = over(all.runs.iter().filter_map(panel.of).chain(panel.before));
     for tick in upward.ticks() {
-        let (y, digits) = (upward.place(tick, BOTTOM, TOP), upward.digits());
+        let (y, digits) = (place(upward, tick, BOTTOM, TOP), upward.digits());
         push(svg, format_args!("<line x1=\"{left}\" y1=\"{y:.1}\" x2=\"{right}\" y2=\"{y:.1}\"/>"));
         let (x, y) = (left - 8.0, y + 5.0);
         let end = "text-anchor=\"end\"";
@@ -145,14 +124,14 @@ fn draw(svg: &mut String, all: &Ablation, panel: &Panel<'_>, upward: Axis) {
     }
     let middle = "text-anchor=\"middle\"";
     for tick in across.ticks() {
-        let (x, y, digits) = (across.place(tick, left, right), BOTTOM + 20.0, across.digits());
+        let (x, y, digits) = (place(across, tick, left, right), BOTTOM + 20.0, across.digits());
         push(svg, format_args!("<line x1=\"{x:.1}\" y1=\"{TOP}\" x2=\"{x:.1}\" y2=\"{BOTTOM}\"/>"));
         push(svg, format_args!("<text x=\"{x:.1}\" y=\"{y}\" {middle}>{tick:.digits$}</text>"));
     }
     let (x, y, title) = (f64::midpoint(left, right), BOTTOM + 42.0, panel.title);
     push(svg, format_args!("<text x=\"{x}\" y=\"{y}\" {middle}>{title}</text>"));
     if let Some(before) = panel.before {
-        let (x, y) = (across.place(before, left, right), TOP - 8.0);
+        let (x, y) = (place(across, before, left, right), TOP - 8.0);
         push(
             svg,
             format_args!(
@@ -165,7 +144,7 @@ fn draw(svg: &mut String, all: &Ablation, panel: &Panel<'_>, upward: Axis) {
         let points: Vec<(f64, f64)> =
             all.of(arm).filter_map(|run| Some(((panel.of)(run)?, vision(run)?))).collect();
         let mut dot = |class: &str, radius: f64, (x, y): (f64, f64)| {
-            let (x, y) = (across.place(x, left, right), upward.place(y, BOTTOM, TOP));
+            let (x, y) = (place(across, x, left, right), place(upward, y, BOTTOM, TOP));
             push(
                 svg,
                 format_args!(
@@ -189,10 +168,10 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_hold_every_value() {
-        let axis = Axis::over([41.0, 97.5].into_iter());
+        let axis = over([41.0, 97.5].into_iter());
         assert_eq!(axis, Axis { from: 40.0, to: 100.0, tick: 20.0 });
         for values in [vec![], vec![100.0], vec![0.0, 0.0], vec![99.9, 100.0]] {
-            let axis = Axis::over(values.iter().copied());
+            let axis = over(values.iter().copied());
             assert!(axis.to > axis.from && axis.ticks().count() <= 8, "{axis:?}");
             assert!(values.iter().all(|&value| axis.from <= value && value <= axis.to));
         }

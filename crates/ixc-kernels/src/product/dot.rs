@@ -239,7 +239,7 @@ const AHEAD: usize = 2048;
 /// next row, or no memory, and then nothing happens.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn ask_ahead(weights: *const u8, bytes: usize) {
+pub(crate) fn ask_ahead(weights: *const u8, bytes: usize) {
     use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
     for line in (0..bytes).step_by(64) {
         // SAFETY: a prefetch reads nothing; any address will do.

@@ -6,7 +6,7 @@
 
 use std::fmt::Write;
 
-use super::Entry;
+use super::{Entry, axis::Axis};
 
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 480.0;
@@ -109,43 +109,6 @@ struct Scale {
     losses: Axis,
 }
 
-/// A round interval that holds all values.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Axis {
-    from: f64,
-    to: f64,
-    tick: f64,
-}
-
-impl Axis {
-    /// Ticks at multiples of 1, 2 or 5 times a power of ten; `whole` allows no fraction.
-    fn over(low: f64, high: f64, whole: bool) -> Self {
-        let span = if high > low { high - low } else { high.abs().max(1.0) * 0.1 };
-        let power = 10f64.powf((span / TICKS).log10().floor());
-        let steps = [1.0, 2.0, 5.0, 10.0].map(|times| times * power);
-        let tick = steps.into_iter().find(|tick| span / tick <= TICKS).unwrap_or(10.0 * power);
-        let tick = if whole { tick.max(1.0) } else { tick };
-        let from = (low / tick).floor() * tick;
-        let to = (high / tick).ceil() * tick;
-        Self { from, to: if to > from { to } else { from + tick }, tick }
-    }
-
-    fn ticks(self) -> impl Iterator<Item = f64> {
-        let count = ((self.to - self.from) / self.tick).round() as u64;
-        (0..=count).map(move |index| self.from + index as f64 * self.tick)
-    }
-
-    /// Digits behind the point that ticks need.
-    fn digits(self) -> usize {
-        (-self.tick.log10().floor()).clamp(0.0, 12.0) as usize
-    }
-
-    /// 0 at the beginning, 1 at the end.
-    fn share(self, value: f64) -> f64 {
-        (value - self.from) / (self.to - self.from)
-    }
-}
-
 impl Scale {
     fn over(points: impl Iterator<Item = (f64, f64)> + Clone) -> Option<Self> {
         points.clone().next()?;
@@ -156,7 +119,10 @@ impl Scale {
         };
         let (_, last) = range(&mut points.clone().map(|(step, _)| step));
         let (low, high) = range(&mut points.map(|(_, loss)| loss));
-        Some(Self { steps: Axis::over(0.0, last, true), losses: Axis::over(low, high, false) })
+        Some(Self {
+            steps: Axis::over(0.0, last, TICKS, true),
+            losses: Axis::over(low, high, TICKS, false),
+        })
     }
 
     fn place(&self, step: f64, loss: f64) -> (f64, f64) {
@@ -276,13 +242,13 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_hold_every_value() {
-        let axis = Axis::over(1.83, 7.1, false);
+        let axis = Axis::over(1.83, 7.1, TICKS, false);
         assert_eq!(axis, Axis { from: 1.0, to: 8.0, tick: 1.0 });
-        let axis = Axis::over(0.0, 37.0, true);
+        let axis = Axis::over(0.0, 37.0, TICKS, true);
         assert_eq!(axis, Axis { from: 0.0, to: 40.0, tick: 10.0 });
-        assert_eq!(Axis::over(0.0, 1.0, true), Axis { from: 0.0, to: 1.0, tick: 1.0 });
+        assert_eq!(Axis::over(0.0, 1.0, TICKS, true), Axis { from: 0.0, to: 1.0, tick: 1.0 });
         for (low, high) in [(0.5, 0.5), (0.0, 0.0), (1e-9, 2e-9), (-3.0, 1e6), (6.0, 6.0 + 1e-12)] {
-            let axis = Axis::over(low, high, false);
+            let axis = Axis::over(low, high, TICKS, false);
             assert!(axis.from <= low && axis.to >= high && axis.to > axis.from, "{axis:?}");
             assert!(axis.ticks().count() <= 9, "{axis:?}");
         }

@@ -90,13 +90,16 @@ pub fn preview(start: &Start) -> Result<Preview, Error> {
     let step = step(recipe, shape);
     let operations = operations(recipe, base.config, &groups, step, shape.rows);
     let longest = samples.iter().map(|sample| sample.positions).max().unwrap_or(0);
+    // Packed passes are full, however short their samples are.
+    let rows = recipe.batch_size * if recipe.packing { recipe.max_length } else { longest };
+    let pass = Pass { rows, views: (rows as f64 * shape.views / shape.rows).ceil() as usize };
     let samples_per_epoch = data.training.samples_per_epoch();
     Ok(Preview {
         sample,
         form,
         samples_per_epoch,
         steps: recipe.total_steps(samples_per_epoch),
-        memory: memory(recipe, base.config, &groups, longest),
+        memory: memory(recipe, base.config, &groups, pass),
         seconds_per_step: operations / (multiply_rate(recipe.precision.numbers()).all * REACHED),
         step,
         operations_per_step: operations,
@@ -147,8 +150,17 @@ fn step(recipe: &Recipe, shape: Shape) -> Extent {
     Extent { views: of(shape.views), rows: of(shape.rows), words: of(shape.words) }
 }
 
-/// What is kept for a pass of the longest samples.
-fn memory(recipe: &Recipe, config: &ModelConfig, groups: &[Summary], longest: usize) -> Memory {
+/// The largest forward pass.
+#[derive(Clone, Copy)]
+struct Pass {
+    /// Rows of the decoder.
+    rows: usize,
+    /// Views through the tower.
+    views: usize,
+}
+
+/// What is kept for the largest pass.
+fn memory(recipe: &Recipe, config: &ModelConfig, groups: &[Summary], pass: Pass) -> Memory {
     let trained: u64 = groups.iter().map(|summary| summary.numbers as u64).sum();
     let all: u64 = tensors::expected(config)
         .iter()
@@ -164,15 +176,20 @@ fn memory(recipe: &Recipe, config: &ModelConfig, groups: &[Summary], longest: us
         Precision::Bf16 => 2,
     };
     let language = &config.language;
-    let rows = (longest * recipe.batch_size) as u64;
     // Within a block: its input and both norms' outputs, queries, keys and values, what attention gives,
     // both inner halves of the feed-forward layer and their product.
-    let inside = (6 * language.hidden + language.wqkv_outputs() + 3 * language.intermediate) as u64;
-    let blocks = language.layers as u64;
-    let kept = if recipe.gradient_checkpointing {
-        blocks * language.hidden as u64 + inside
-    } else {
-        blocks * inside
+    let inside = 6 * language.hidden + language.wqkv_outputs() + 3 * language.intermediate;
+    let of_blocks = |layers: usize, width: usize, inside: usize| {
+        if recipe.gradient_checkpointing { layers * width + inside } else { layers * inside }
     };
-    Memory { frozen: (all - of_base) * size, trained: trained * 16, activations: rows * kept * 4 }
+    let mut kept = pass.rows * of_blocks(language.layers, language.hidden, inside);
+    // A frozen tower keeps nothing.
+    let tower = groups.iter().any(|summary| summary.group == Group::Tower);
+    if let Some(vision) = config.vision.as_ref().filter(|_| tower) {
+        // As above; both inner rows of its feed-forward layer.
+        let inside = 9 * vision.width + 2 * vision.intermediate;
+        let rows = pass.views * (vision.grid() * vision.grid() + 1);
+        kept += rows * of_blocks(vision.layers, vision.width, inside);
+    }
+    Memory { frozen: (all - of_base) * size, trained: trained * 16, activations: 4 * kept as u64 }
 }

@@ -281,6 +281,13 @@ fn a_preview_shows_a_sample_with_its_mask_and_what_is_trained() {
     let trained: usize = shown.groups.iter().map(|group| group.numbers).sum();
     assert_eq!(shown.memory.trained, 16 * trained as u64);
     assert!(shown.memory.activations > 0 && shown.memory.frozen > 0);
+    let packed =
+        bench.recipe("pretrain", "packed", "batch_size = 2\npacking = true\nmax_steps = 1\n");
+    let full = preview(&bench.start(&packed, false)).unwrap().memory.activations;
+    assert!(
+        full > shown.memory.activations,
+        "a packed pass is full, however short its samples are"
+    );
     assert!(shown.seconds_per_step > 0.0 && shown.seconds_per_step < 60.0);
 
     // Nothing to learn is refused, here as in a run.
