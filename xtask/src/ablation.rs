@@ -23,7 +23,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     cuda::libraries,
-    mini::{SIDE_AND_RANK, max_steps},
+    mini::{PRETRAIN, SIDE_AND_RANK, max_steps},
     program::{Program, built},
 };
 use changes::{Part, Tensors};
@@ -149,7 +149,7 @@ impl Plan {
 
     fn parts(&self, seed: u64) -> Result<()> {
         let written = seed.to_string();
-        let made = ["init", "--tower", "2-tower", "--language", "1-language", "--seed", &written];
+        let made = ["init", "--tower", PRETRAIN, "--language", "1-language", "--seed", &written];
         self.program.once(&parts(seed), &[&made[..], &SIDE_AND_RANK].concat())
     }
 

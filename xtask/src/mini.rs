@@ -20,8 +20,14 @@ use crate::{
 /// Folders of the world: which split, the seed, how many scenes, which files. Articles have pictures of their own,
 /// several each, so there are fewer of them.
 const WORLDS: [(&str, &str, &str, u64, &str); 3] = [
-    ("train", "train", SEED, 60_000, "captions,patches,questions,two,refusals,edits,language,talk"),
-    ("articles", "train", "2", 6_000, "articles"),
+    (
+        "train",
+        "train",
+        SEED,
+        100_000,
+        "captions,patches,questions,two,refusals,edits,language,talk",
+    ),
+    ("articles", "train", "2", 10_000, "articles"),
     ("val", "val", SEED, 400, "captions,patches,questions,language"),
 ];
 
@@ -32,9 +38,12 @@ const SEED: &str = "1";
 const VOCABULARY: &str = "2560";
 
 /// The training stages, in the paper's order: a recipe of each name writes a folder of that name.
-const STAGES: [&str; 4] = ["1-language", "2-tower", "3-pretrain", "4-sft"];
+const STAGES: [&str; 3] = ["1-language", PRETRAIN, "3-sft"];
 
-/// What the third stage begins with: the second's tower and the first's language model.
+/// The stage that trains the tower.
+pub(crate) const PRETRAIN: &str = "2-pretrain";
+
+/// What it begins with: a tower that knows nothing and the first stage's language model.
 const PARTS: &str = "parts";
 
 /// Pixels a side of the pictures, and rank of Partial LoRA, of `ixc init --like mini`.
@@ -93,8 +102,8 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<()> {
     plan.data()?;
     plan.beginning()?;
     for stage in STAGES {
-        if stage == "3-pretrain" {
-            let parts = ["init", "--tower", "2-tower", "--language", "1-language", "--seed", SEED];
+        if stage == PRETRAIN {
+            let parts = ["init", "--tower", "begin", "--language", "1-language", "--seed", SEED];
             plan.program.once(PARTS, &[&parts[..], &SIDE_AND_RANK].concat())?;
         }
         plan.train(stage)?;
@@ -118,7 +127,7 @@ impl Plan {
                 return Ok(());
             }
             let which = ["--split", split, "--seed", seed, "--count", &count, "--what", what];
-            self.program.run(&[&["world", "--out", &out][..], &which].concat())
+            self.program.run(&[&["world", "--labels", "--out", &out][..], &which].concat())
         })
     }
 
@@ -216,7 +225,7 @@ mod tests {
 
     #[test]
     fn every_stage_has_a_recipe_that_goes_on_from_the_one_before() {
-        let bases = ["begin", "1-language", super::PARTS, "3-pretrain"];
+        let bases = ["begin", super::PARTS, super::PRETRAIN];
         for (stage, before) in STAGES.into_iter().zip(bases) {
             let path = xtask::root().join("recipes/mini").join(format!("{stage}.toml"));
             let text = std::fs::read_to_string(path).unwrap();

@@ -2,7 +2,11 @@
 //!
 //! Deliberately absent: what is asked, and whether an answer is right.
 
-use ixc_engine::{Decoding, Engine, Event, Request};
+use ixc_engine::{
+    Decoding, Engine, Event, Request,
+    request::{REPETITION_PENALTY, SAMPLING_ARTICLE},
+    sample::Sampling,
+};
 use ixc_input::{
     conversation::{Conversation, Part, Role, Turn},
     image::Picture,
@@ -23,6 +27,8 @@ pub struct Question {
     pub prefix: String,
     /// Words at most.
     pub words_max: usize,
+    /// Whether it is an article, which is drawn as the protocol draws it, from this seed; all else is greedy.
+    pub article: Option<u64>,
     /// A right answer, kept beside what is said.
     pub right: String,
 }
@@ -38,9 +44,13 @@ pub fn hold(
 ) -> Result<Answer, Error> {
     let mut conversation = Conversation::with_instruction(&engine.instruction());
     conversation.turns.push(Turn { role: Role::User, parts: question.parts.clone() });
+    let (decoding, repetition_penalty) = match question.article {
+        None => (Decoding::Greedy, 1.0),
+        Some(seed) => (Decoding::Sample(Sampling { seed, ..SAMPLING_ARTICLE }), REPETITION_PENALTY),
+    };
     let request = Request {
-        decoding: Decoding::Greedy,
-        repetition_penalty: 1.0,
+        decoding,
+        repetition_penalty,
         max_new_tokens: question.words_max,
         prefix: question.prefix.clone(),
         ..Request::new(conversation, question.pictures.clone())

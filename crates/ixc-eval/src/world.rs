@@ -16,7 +16,7 @@ use ixc_input::image::Picture;
 use ixc_world::{draw, scene::Scene, split::Split};
 
 use crate::{Error, Question, answers::Answers, hold};
-use items::Item;
+use items::{Item, Judge};
 use judge::Tallies;
 pub use report::Report;
 
@@ -105,7 +105,7 @@ pub fn examine(
     };
     let model: String = engine.fingerprint().iter().map(|byte| format!("{byte:02x}")).collect();
     let examination = format!(
-        "world{parts}, seed {seed}, {scenes} scenes, up to {words_max} words an answer, model {model}"
+        "world{parts}, articles sampled, seed {seed}, {scenes} scenes, up to {words_max} words an answer, model {model}"
     );
     let mut answers = Answers::open(path, &examination)?;
     let (mut tallies, mut next) = (Tallies::default(), 0);
@@ -117,7 +117,7 @@ pub fn examine(
         }
         for item in items::of(&what, Split::Test, seed, number) {
             if next == answers.given().len() {
-                answers.add(hold(engine, &question(&item, words_max), &stop)?)?;
+                answers.add(hold(engine, &question(&item, words_max, number), &stop)?)?;
             }
             let answer = &answers.given()[next];
             if answer.key != item.key {
@@ -135,14 +135,15 @@ pub fn examine(
     Ok(tallies.report(options, model))
 }
 
-/// An item with its pictures drawn.
-fn question(item: &Item, words_max: usize) -> Question {
+/// An item with its pictures drawn; an article is written from this seed.
+fn question(item: &Item, words_max: usize, seed: u64) -> Question {
     Question {
         key: item.key.clone(),
         parts: item.parts.clone(),
         pictures: item.scenes.iter().map(picture).collect(),
         prefix: item.prefix.into(),
         words_max: item.words_max.min(words_max),
+        article: matches!(item.judge, Judge::Article(_) | Judge::Writing(_)).then_some(seed),
         right: item.right.clone(),
     }
 }

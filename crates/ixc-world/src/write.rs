@@ -55,6 +55,8 @@ pub struct Options {
     pub side: u32,
     /// Which files; each once.
     pub what: Vec<What>,
+    /// Whether every sample with pictures also has a word for each patch of them, not only [`What::Patches`].
+    pub labels: bool,
     /// Threads to draw with; 0 counts as 1.
     pub threads: usize,
 }
@@ -78,6 +80,8 @@ struct Manifest {
     split: Split,
     seed: u64,
     side: u32,
+    #[serde(default)]
+    labels: bool,
     /// Changes when the same name becomes another scene, picture or text.
     generation: u32,
 }
@@ -130,15 +134,17 @@ fn claim(options: &Options) -> Result<(), Error> {
         split: options.split,
         seed: options.seed,
         side: options.side,
+        labels: options.labels,
         generation: GENERATION,
     };
     let path = options.out.join("world.json");
     let told = |manifest: &Manifest| {
         format!(
-            "the {} world of seed {} at {} px (generation {})",
+            "the {} world of seed {} at {} px{} (generation {})",
             manifest.split.english(),
             manifest.seed,
             manifest.side,
+            if manifest.labels { " with labels" } else { "" },
             manifest.generation
         )
     };

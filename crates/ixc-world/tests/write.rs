@@ -16,6 +16,7 @@ fn options(out: &Path, threads: usize) -> Options {
         count: 8,
         side: 48,
         what: What::ALL.to_vec(),
+        labels: false,
         threads,
     }
 }
@@ -72,4 +73,35 @@ fn what_cannot_be_is_said() {
     let other = Options { seed: 6, ..options(out.path(), 1) };
     let error = write(&other, &go).unwrap_err().to_string();
     assert!(error.contains("seed 5") && error.contains("seed 6"), "{error}");
+}
+
+#[test]
+fn labels_are_beside_every_picture_and_change_nothing_else() {
+    let (bare, labelled) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let written = write(&options(bare.path(), 2), &go).unwrap();
+    write(&Options { labels: true, ..options(labelled.path(), 2) }, &go).unwrap();
+    for file in written.iter().filter(|file| !file.path.ends_with("truth.jsonl")) {
+        let lines = |path: &Path| -> Vec<serde_json::Value> {
+            let text = fs::read_to_string(path).unwrap();
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        };
+        let name = file.path.file_name().unwrap();
+        let patches = name == "patches.jsonl";
+        let pairs = lines(&file.path).into_iter().zip(lines(&labelled.path().join(name)));
+        for (mut bare, mut sample) in pairs {
+            let labels = sample.as_object_mut().unwrap().remove("image_labels");
+            let before = bare.as_object_mut().unwrap().remove("image_labels");
+            assert_eq!(before.is_some(), patches, "{bare}");
+            assert_eq!(bare, sample);
+            let pictures = sample["image"].as_array().map_or(0, Vec::len);
+            let lists = labels.as_ref().map_or(0, |labels| labels.as_array().unwrap().len());
+            assert_eq!(lists, pictures, "{sample}");
+            let words = labels.iter().flat_map(|labels| labels.as_array().unwrap());
+            // 48 pixels a side are 3 patches a side.
+            assert!(words.clone().all(|words| words.as_array().unwrap().len() == 9), "{sample}");
+            assert!(words.clone().all(|words| words.to_string().len() > 9 * 3), "{sample}");
+        }
+    }
+    let error = write(&options(labelled.path(), 1), &go).unwrap_err().to_string();
+    assert!(error.contains("with labels"), "{error}");
 }

@@ -60,6 +60,13 @@ pub fn patches(scene: &Scene, side: u32) -> Patches {
     Patches { asked, exchange: Exchange { ask, say }, words }
 }
 
+/// What each patch of a scene's picture shows, in English, row by row: for rows that no question stands before, so that
+/// they can know neither another language nor what is asked.
+pub fn kinds(scene: &Scene, side: u32) -> Vec<&'static str> {
+    let shown = patches::patches(scene, side);
+    shown.iter().map(|shown| word(scene, *shown, Asked::Kind, Language::English)).collect()
+}
+
 /// The word for what a patch shows. Of the background only what it is can be said.
 fn word(scene: &Scene, shown: Option<Shown>, asked: Asked, language: Language) -> &'static str {
     let pick = |english, chinese| match language {

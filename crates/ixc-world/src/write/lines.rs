@@ -48,10 +48,8 @@ pub(super) fn of(options: &Options, what: What, number: u64) -> Result<String, E
             let scene = sample::scene(id);
             let mut about = patches::patches(&scene, options.side);
             about.exchange.ask.push_str(MARKER);
-            let name = scribe.base(&scene)?;
-            let mut sample = scribe.sample("", &[name], &[about.exchange]);
-            sample["image_labels"] = json!([about.words]);
-            Ok(format!("{sample}\n"))
+            let drawn = Drawn { labels: Some(about.words), ..scribe.base(&scene)? };
+            Ok(scribe.line("", &[drawn], &[about.exchange]))
         }
         What::Questions => {
             let scene = sample::scene(id);
@@ -76,9 +74,9 @@ pub(super) fn of(options: &Options, what: What, number: u64) -> Result<String, E
         }
         What::Two => {
             let pair = two::pair(id, 3);
-            let names = [scribe.base(&pair.scenes[0])?, scribe.extra(&pair.scenes[1], "b", 0)?];
+            let drawn = [scribe.base(&pair.scenes[0])?, scribe.extra(&pair.scenes[1], "b", 0)?];
             let exchanges = pair.questions.into_iter().map(|one| one.exchange);
-            Ok(scribe.line("", &names, &marked(2, exchanges.collect())))
+            Ok(scribe.line("", &drawn, &marked(2, exchanges.collect())))
         }
         What::Articles => scribe.article(&article::article(id)),
         What::Edits => {
@@ -89,7 +87,7 @@ pub(super) fn of(options: &Options, what: What, number: u64) -> Result<String, E
         What::Talk => Ok(scribe.line("", &[], &talk::talk(id, 3))),
         What::Truth => {
             let scene = sample::scene(id);
-            let name = scribe.base(&scene)?;
+            let Drawn { name, .. } = scribe.base(&scene)?;
             Ok(format!("{}\n", json!({"image": name, "truth": scene})))
         }
     }
@@ -107,6 +105,15 @@ fn marked(pictures: usize, mut exchanges: Vec<Exchange>) -> Vec<Exchange> {
     exchanges
 }
 
+/// A picture that was drawn.
+#[derive(Clone)]
+struct Drawn {
+    /// Its path below the world's folder.
+    name: String,
+    /// A word for each of its patches, where samples have them.
+    labels: Option<Vec<&'static str>>,
+}
+
 /// Writes one number's samples.
 struct Scribe<'a> {
     options: &'a Options,
@@ -117,45 +124,45 @@ struct Scribe<'a> {
 impl Scribe<'_> {
     /// A conversation about the number's own picture.
     fn about(&self, scene: &Scene, exchanges: Vec<Exchange>) -> Result<String, Error> {
-        let name = self.base(scene)?;
-        Ok(self.line("", &[name], &marked(1, exchanges)))
+        let drawn = self.base(scene)?;
+        Ok(self.line("", &[drawn], &marked(1, exchanges)))
     }
 
     /// Every step of an article is a conversation of its own.
     fn article(&self, article: &article::Article) -> Result<String, Error> {
-        let mut drawn: Vec<(Scene, String)> = Vec::new();
+        let mut drawn: Vec<(Scene, Drawn)> = Vec::new();
         let mut text = String::new();
         for (step, lesson) in article.lessons().into_iter().enumerate() {
-            let mut names = Vec::new();
+            let mut pictures = Vec::new();
             for scene in lesson.pictures {
                 let known = drawn.iter().find(|(other, _)| *other == scene);
-                let name = match known {
-                    Some((_, name)) => name.clone(),
+                let picture = match known {
+                    Some((_, picture)) => picture.clone(),
                     None => {
-                        let name = self.extra(&scene, "a", drawn.len())?;
-                        drawn.push((scene, name.clone()));
-                        name
+                        let picture = self.extra(&scene, "a", drawn.len())?;
+                        drawn.push((scene, picture.clone()));
+                        picture
                     }
                 };
-                names.push(name);
+                pictures.push(picture);
             }
             let exchange = Exchange { ask: lesson.ask, say: lesson.say };
-            text.push_str(&self.line(&format!("/{step}"), &names, &[exchange]));
+            text.push_str(&self.line(&format!("/{step}"), &pictures, &[exchange]));
         }
         Ok(text)
     }
 
     /// The number's own picture; drawn unless it is there already.
-    fn base(&self, scene: &Scene) -> Result<String, Error> {
+    fn base(&self, scene: &Scene) -> Result<Drawn, Error> {
         self.draw(scene, &format!("{:08}.png", self.number))
     }
 
     /// A further picture of the number.
-    fn extra(&self, scene: &Scene, letter: &str, at: usize) -> Result<String, Error> {
+    fn extra(&self, scene: &Scene, letter: &str, at: usize) -> Result<Drawn, Error> {
         self.draw(scene, &format!("{:08}-{letter}{at}.png", self.number))
     }
 
-    fn draw(&self, scene: &Scene, file: &str) -> Result<String, Error> {
+    fn draw(&self, scene: &Scene, file: &str) -> Result<Drawn, Error> {
         let name = folder(self.number).join(file);
         let path = self.options.out.join(&name);
         // The file appears whole: a drawing that was broken off is under another name.
@@ -166,15 +173,12 @@ impl Scribe<'_> {
                 .map_err(Error::io("rename into place the picture", &path))?;
         }
         let parts: Vec<_> = name.iter().filter_map(|part| part.to_str()).collect();
-        Ok(parts.join("/"))
+        let labels = self.options.labels.then(|| patches::kinds(scene, self.options.side));
+        Ok(Drawn { name: parts.join("/"), labels })
     }
 
     /// A sample in the published form, as a line.
-    fn line(&self, step: &str, pictures: &[String], exchanges: &[Exchange]) -> String {
-        format!("{}\n", self.sample(step, pictures, exchanges))
-    }
-
-    fn sample(&self, step: &str, pictures: &[String], exchanges: &[Exchange]) -> Value {
+    fn line(&self, step: &str, pictures: &[Drawn], exchanges: &[Exchange]) -> String {
         let turn = |from: &str, value: &str| json!({"from": from, "value": value});
         let turns: Vec<Value> = exchanges
             .iter()
@@ -186,10 +190,16 @@ impl Scribe<'_> {
             self.what.english(),
             self.number
         );
-        if pictures.is_empty() {
-            json!({"id": id, "conversations": turns})
-        } else {
-            json!({"id": id, "image": pictures, "conversations": turns})
+        let mut sample = json!({"id": id, "conversations": turns});
+        if !pictures.is_empty() {
+            let names: Vec<&str> = pictures.iter().map(|picture| picture.name.as_str()).collect();
+            sample["image"] = json!(names);
+            let labels: Option<Vec<_>> =
+                pictures.iter().map(|picture| picture.labels.as_ref()).collect();
+            if let Some(labels) = labels {
+                sample["image_labels"] = json!(labels);
+            }
         }
+        format!("{sample}\n")
     }
 }

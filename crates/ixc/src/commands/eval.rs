@@ -52,7 +52,8 @@ enum Benchmark {
 
 /// Questions, captions, refusals, articles, places, choices and edits over drawn scenes that are in no training
 ///
-/// Every answer is greedy, and judged by the truth that the scene was drawn from. Beside each share stand its 95 %
+/// Every answer is greedy, but for articles, which are sampled as the protocol says (top-p 0.8, top-k 40, repetition
+/// penalty 1.005) with the scene's number as seed. Answers are judged by the truth that the scene was drawn from. Beside each share stand its 95 %
 /// interval (Wilson), what a guess among the possible answers reaches, and what the same model says without seeing
 /// the picture.
 #[derive(Args, Debug)]

@@ -54,6 +54,9 @@ pub(crate) struct WorldArgs {
     /// Which files, separated by commas [default: all but patches and truth]
     #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with_all = ["library", "show"])]
     what: Vec<WhatArg>,
+    /// Add a word for each patch of a picture to every sample that has pictures, not only to `patches`
+    #[arg(long, conflicts_with_all = ["library", "show"])]
+    labels: bool,
     /// Write larger pictures with captions beside them instead, of a split of their own
     #[arg(long, conflicts_with_all = ["split", "show"])]
     library: bool,
@@ -150,6 +153,7 @@ pub(crate) fn run(args: WorldArgs) -> Result<(), Failure> {
         count: args.count,
         side: args.size.unwrap_or(if args.library { LIBRARY_SIDE } else { SIDE }),
         what,
+        labels: args.labels,
         threads: threads(args.threads)?,
         out: args.out,
     };
