@@ -17,18 +17,53 @@ use crate::{
     program::{Program, built},
 };
 
-/// Folders of the world: which split, the seed, how many scenes, which files. Articles have pictures of their own,
-/// several each, so there are fewer of them.
-const WORLDS: [(&str, &str, &str, u64, &str); 3] = [
-    (
-        "train",
-        "train",
-        SEED,
-        100_000,
-        "captions,patches,questions,two,refusals,edits,language,talk",
-    ),
-    ("articles", "train", "2", 10_000, "articles"),
-    ("val", "val", SEED, 400, "captions,patches,questions,language"),
+/// A folder of the world.
+struct World {
+    folder: &'static str,
+    split: &'static str,
+    seed: &'static str,
+    scenes: u64,
+    /// Which files.
+    what: &'static str,
+    /// Whether every picture has labels.
+    labels: bool,
+}
+
+const WORLDS: [World; 4] = [
+    World {
+        folder: "train",
+        split: "train",
+        seed: SEED,
+        scenes: 100_000,
+        what: "captions,patches,questions,two,refusals,edits,language,talk",
+        labels: true,
+    },
+    // Articles have pictures of their own, several each, so there are fewer of them.
+    World {
+        folder: "articles",
+        split: "train",
+        seed: "2",
+        scenes: 10_000,
+        what: "articles",
+        labels: true,
+    },
+    World {
+        folder: "val",
+        split: "val",
+        seed: SEED,
+        scenes: 400,
+        what: "captions,patches,questions,language",
+        labels: true,
+    },
+    // What the ablation learns from: pictures that the tower has not seen, and answers alone, as data usually is.
+    World {
+        folder: "ablation",
+        split: "train",
+        seed: "3",
+        scenes: 20_000,
+        what: "captions,questions",
+        labels: false,
+    },
 ];
 
 /// Decides which scenes, and how training begins.
@@ -121,13 +156,15 @@ impl Plan {
 
     /// The world's pictures and words; `ixc world` itself goes on where it stopped, and writes the list last.
     fn data(&self) -> Result<()> {
-        WORLDS.iter().try_for_each(|(folder, split, seed, scenes, what)| {
-            let (out, count) = (format!("world/{folder}"), self.share(*scenes).to_string());
+        WORLDS.iter().try_for_each(|&World { folder, split, seed, scenes, what, labels }| {
+            let (out, count) = (format!("world/{folder}"), self.share(scenes).to_string());
             if self.program.folder.join(&out).join("data.txt").is_file() {
                 return Ok(());
             }
-            let which = ["--split", split, "--seed", seed, "--count", &count, "--what", what];
-            self.program.run(&[&["world", "--labels", "--out", &out][..], &which].concat())
+            let world =
+                ["world", "--out", &out, "--split", split, "--seed", seed, "--count", &count];
+            let labels = if labels { &["--labels"][..] } else { &[] };
+            self.program.run(&[&world[..], &["--what", what], labels].concat())
         })
     }
 
