@@ -14,7 +14,7 @@ use crate::{
     closed::closed,
     dice::{Dice, Purpose},
     draw::patches::{self, Shown},
-    scene::{Scene, Thing},
+    scene::{Scene, Thing, Word},
 };
 
 closed! {
@@ -60,11 +60,16 @@ pub fn patches(scene: &Scene, side: u32) -> Patches {
     Patches { asked, exchange: Exchange { ask, say }, words }
 }
 
-/// What each patch of a scene's picture shows, in English, row by row: for rows that no question stands before, so that
-/// they can know neither another language nor what is asked.
+/// What each patch of a scene's picture shows, in English, row by row, of a sign what it reads: for rows that no question
+/// stands before, so that they can know neither another language nor what is asked.
 pub fn kinds(scene: &Scene, side: u32) -> Vec<&'static str> {
+    let read = |shown: &Option<Shown>| match shown {
+        Some(Shown::Thing(index)) => scene.things[*index].word.map(Word::english),
+        _ => None,
+    };
+    let kind = |shown| word(scene, shown, Asked::Kind, Language::English);
     let shown = patches::patches(scene, side);
-    shown.iter().map(|shown| word(scene, *shown, Asked::Kind, Language::English)).collect()
+    shown.iter().map(|shown| read(shown).unwrap_or_else(|| kind(*shown))).collect()
 }
 
 /// The word for what a patch shows. Of the background only what it is can be said.
