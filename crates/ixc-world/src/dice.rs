@@ -40,6 +40,10 @@ pub enum Purpose {
     Mix,
     /// A word for each patch.
     Patches,
+    /// Questions about single things.
+    Things,
+    /// Which of four pictures.
+    Matching,
 }
 
 /// A stream of throws.

@@ -8,12 +8,14 @@ pub mod caption;
 pub mod edit;
 pub(crate) mod grammar;
 pub mod language;
+pub mod matching;
 pub(crate) mod nouns;
 pub mod patches;
 mod phrases;
 pub mod question;
 pub mod refusal;
 pub mod talk;
+pub mod things;
 pub mod two;
 
 use crate::{

@@ -100,7 +100,7 @@ fn repeats(lines: &[String]) -> bool {
 }
 
 /// A scene of the same split, in which something holds.
-fn scene_with(id: SceneId, dice: &mut Dice, holds: impl Fn(&Scene) -> bool) -> Scene {
+pub(crate) fn scene_with(id: SceneId, dice: &mut Dice, holds: impl Fn(&Scene) -> bool) -> Scene {
     loop {
         // Numbers of their own, that nobody counts up to.
         let scene = sample::scene(SceneId { number: (1 << 48) | (dice.bits() >> 17), ..id });
@@ -202,7 +202,7 @@ fn illustrate(id: SceneId, mut article: Article, picks: &[Vec<Thing>], dice: &mu
 }
 
 /// The things that a section tells of: one or two.
-fn picked(scene: &Scene, dice: &mut Dice) -> Vec<Thing> {
+pub(crate) fn picked(scene: &Scene, dice: &mut Dice) -> Vec<Thing> {
     let mut things = scene.things.clone();
     dice.shuffle(&mut things);
     things.truncate(dice.between(1, 2).max(1));

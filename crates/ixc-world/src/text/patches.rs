@@ -23,6 +23,7 @@ closed! {
         Kind "kind" "种类",
         Colour "colour" "颜色",
         Number "number" "数量",
+        Side "side" "位置",
     }
 }
 
@@ -38,12 +39,17 @@ pub struct Patches {
 }
 
 /// The question about a scene drawn `side` pixels wide: for half of the scenes the kinds of things, for a quarter
-/// each their colours (where one has a colour to ask for) and how many there are of each.
+/// sixth each their colours, how many there are of each and on which side they are (where one has an answer).
 pub fn patches(scene: &Scene, side: u32) -> Patches {
     let mut dice = Dice::of(scene.id, Purpose::Patches);
     let language = Language::of(scene.id);
     let shown = patches::patches(scene, side);
-    let wished = *dice.weighted(&[(Asked::Kind, 2), (Asked::Colour, 1), (Asked::Number, 1)]);
+    let wished = *dice.weighted(&[
+        (Asked::Kind, 3),
+        (Asked::Colour, 1),
+        (Asked::Number, 1),
+        (Asked::Side, 1),
+    ]);
     let words = |asked| -> Vec<&str> {
         shown.iter().map(|shown| word(scene, *shown, asked, language)).collect()
     };
@@ -80,10 +86,11 @@ fn word(scene: &Scene, shown: Option<Shown>, asked: Asked, language: Language) -
     };
     match (shown, asked) {
         (Some(Shown::Thing(index)), asked) => {
-            let Thing { kind, colour, count, .. } = scene.things[index];
+            let Thing { kind, colour, count, side, .. } = scene.things[index];
             match asked {
                 Asked::Kind => pick(kind.about().one, kind.about().chinese),
                 Asked::Colour => colour.map_or("", |one| pick(one.english(), one.chinese())),
+                Asked::Side => side.map_or("", |one| pick(one.english(), one.chinese())),
                 Asked::Number => pick(nouns::number(count), nouns::chinese_number(count)),
             }
         }

@@ -17,7 +17,7 @@ use crate::{
     text::{
         Exchange, article, caption,
         edit::{self, Action},
-        language, patches, question, refusal, talk, two,
+        language, matching, patches, question, refusal, talk, things, two,
     },
 };
 
@@ -26,6 +26,9 @@ const MARKER: &str = ixc_input::conversation::IMAGE_MARKER;
 
 /// Questions in one conversation about one picture.
 const QUESTIONS: usize = 5;
+
+/// Questions about a picture's single things in one conversation.
+const THINGS: usize = 6;
 
 /// Scenes whose pictures lie in one folder.
 const FOLDER: u64 = 1000;
@@ -61,6 +64,17 @@ pub(super) fn of(options: &Options, what: What, number: u64) -> Result<String, E
                 exchanges[at] = refusal::refusals(&scene, 1).remove(0).exchange;
             }
             scribe.about(&scene, exchanges)
+        }
+        What::Things => {
+            let scene = sample::scene(id);
+            scribe.about(&scene, things::things(&scene, THINGS))
+        }
+        What::Matching => {
+            let made = matching::matching(id);
+            let pictures = made.pictures.iter().enumerate();
+            let drawn: Result<Vec<Drawn>, Error> =
+                pictures.map(|(at, scene)| scribe.extra(scene, "m", at)).collect();
+            Ok(scribe.line("", &drawn?, &made.exchanges))
         }
         What::Refusals => {
             let scene = sample::scene(id);

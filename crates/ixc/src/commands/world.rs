@@ -91,10 +91,14 @@ enum WhatArg {
     Patches,
     /// Questions about one picture, several a conversation
     Questions,
+    /// Questions about single things of a picture: whether they are there, where, how many
+    Things,
     /// Questions about two pictures
     Two,
     /// Questions about what is not there
     Refusals,
+    /// Which of four pictures goes with a text
+    Matching,
     /// Articles, places, captions, choices
     Articles,
     /// Changes of a paragraph
@@ -113,7 +117,9 @@ impl WhatArg {
             Self::Captions => What::Captions,
             Self::Patches => What::Patches,
             Self::Questions => What::Questions,
+            Self::Things => What::Things,
             Self::Two => What::Two,
+            Self::Matching => What::Matching,
             Self::Refusals => What::Refusals,
             Self::Articles => What::Articles,
             Self::Edits => What::Edits,

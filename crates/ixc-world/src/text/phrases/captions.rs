@@ -176,7 +176,7 @@ pub(crate) const ENDING_CHINESE: &[&str] =
     &["时间好像停住了。", "世界{安静而美好|在轻轻呼吸}。", "这一刻让人难忘。", ""];
 
 /// Questions about each patch of the picture behind them, in the order of [`crate::text::patches::Asked`].
-pub(crate) const ASK_PATCHES: [&[&str]; 3] = [
+pub(crate) const ASK_PATCHES: [&[&str]; 4] = [
     &[
         "What is where in this picture? {Describe it, too|Then describe it}: ",
         "{Name|Say} what each part of the picture shows, then {caption|describe} it{| shortly}: ",
@@ -190,11 +190,16 @@ pub(crate) const ASK_PATCHES: [&[&str]; 3] = [
         "How many are there of {what each part of the picture shows|each thing}? {Describe it, too|Then describe it}: ",
         "{Count|Number} the things of each part of the picture, then {caption|describe} it{| shortly}: ",
     ],
+    &[
+        "Where are the things in this picture: left, middle or right? {Describe it, too|Then describe it}: ",
+        "{Say|Tell} the side of {each thing|every thing}, then {caption|describe} the picture: ",
+    ],
 ];
 
 /// The same in Chinese.
-pub(crate) const ASK_PATCHES_CHINESE: [&[&str]; 3] = [
+pub(crate) const ASK_PATCHES_CHINESE: [&[&str]; 4] = [
     &["{图中各处是什么|说出图中每一块是什么}？{再|然后}用一句话描述："],
     &["{图中各处的东西是什么颜色|说出每一块的颜色}？{再|然后}用一句话描述："],
     &["{图中各处的东西有几个|数一数每一块的东西}？{再|然后}用一句话描述："],
+    &["{图中的东西在左边、中间还是右边|说出每个东西的位置}？{再|然后}用一句话描述："],
 ];
