@@ -29,7 +29,7 @@ struct World {
     labels: bool,
 }
 
-const WORLDS: [World; 4] = [
+const WORLDS: [World; 7] = [
     World {
         folder: "train",
         split: "train",
@@ -52,7 +52,24 @@ const WORLDS: [World; 4] = [
         split: "val",
         seed: SEED,
         scenes: 400,
-        what: "captions,patches,questions,language",
+        what: "captions,patches,questions,things,language",
+        labels: true,
+    },
+    World {
+        folder: "things",
+        split: "train",
+        seed: "4",
+        scenes: 14_000,
+        what: "things,patches",
+        labels: true,
+    },
+    // Four pictures each.
+    World {
+        folder: "matching",
+        split: "train",
+        seed: "5",
+        scenes: 5_000,
+        what: "matching",
         labels: true,
     },
     // What the ablation learns from: pictures that the tower has not seen, and answers alone, as data usually is.
@@ -64,6 +81,14 @@ const WORLDS: [World; 4] = [
         what: "captions,questions",
         labels: false,
     },
+    World {
+        folder: "ablation-val",
+        split: "val",
+        seed: "3",
+        scenes: 200,
+        what: "questions",
+        labels: false,
+    },
 ];
 
 /// Decides which scenes, and how training begins.
@@ -73,7 +98,7 @@ const SEED: &str = "1";
 const VOCABULARY: &str = "2560";
 
 /// The training stages, in the paper's order: a recipe of each name writes a folder of that name.
-const STAGES: [&str; 3] = ["1-language", PRETRAIN, "3-sft"];
+const STAGES: [&str; 4] = ["1-language", PRETRAIN, "3-sft", "4-things"];
 
 /// The stage that trains the tower.
 pub(crate) const PRETRAIN: &str = "2-pretrain";
@@ -262,7 +287,7 @@ mod tests {
 
     #[test]
     fn every_stage_has_a_recipe_that_goes_on_from_the_one_before() {
-        let bases = ["begin", super::PARTS, super::PRETRAIN];
+        let bases = ["begin", super::PARTS, super::PRETRAIN, "3-sft"];
         for (stage, before) in STAGES.into_iter().zip(bases) {
             let path = xtask::root().join("recipes/mini").join(format!("{stage}.toml"));
             let text = std::fs::read_to_string(path).unwrap();

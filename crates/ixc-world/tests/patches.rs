@@ -88,6 +88,17 @@ fn nearly_every_thing_is_seen_and_words_are_true_of_it() {
         if told.asked == Asked::Colour {
             assert!(told.words.iter().all(|word| word.is_empty() || colours.contains(word)));
         }
+        if told.asked == Asked::Side {
+            let sides = ["left", "middle", "right", "左边", "中间", "右边", ""];
+            assert!(told.words.iter().all(|word| sides.contains(word)), "{told:?}");
+        }
+        let kinds = words::kinds(&scene, 112);
+        assert_eq!(kinds.len(), 64);
+        let sign = scene.word().map(|word| word.english());
+        let signs = patches(&scene, 112).into_iter().zip(&kinds).filter(|(shown, _)| {
+            matches!(shown, Some(Shown::Thing(at)) if scene.things[*at].word.is_some())
+        });
+        signs.for_each(|(_, word)| assert_eq!(Some(*word), sign));
         assert!(!told.exchange.ask.contains(['$', '{', '}', '|']) && !told.exchange.say.is_empty());
     }
     assert!(seen * 100 >= things * 95, "{seen} of {things} things have a patch");

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use ixc_input::composition;
+use ixc_input::{composition, conversation::IMAGE_MARKER};
 use ixc_world::{
     dice::{Dice, Purpose},
     judge::{
@@ -18,9 +18,11 @@ use ixc_world::{
         caption::{self, Style},
         edit::{Action, edit},
         language::language,
+        matching::matching,
         question::{Type, question, questions},
         refusal::refusals,
         talk::talk,
+        things::things,
         two::{Pairing, pair},
     },
 };
@@ -82,6 +84,47 @@ fn every_answer_is_accepted_and_another_is_not() {
         assert!(some.iter().all(|question| answer::judge(question, &question.exchange.say)));
     }
     assert_eq!(seen.len(), 2 * Type::ALL.len() - 1, "all types in both languages but comparisons");
+}
+
+#[test]
+fn questions_about_things_are_several_and_true() {
+    let mut asked = 0;
+    for scene in scenes(200) {
+        let questions = things(&scene, 6);
+        asked += questions.len();
+        let mut asks: Vec<&str> = questions.iter().map(|one| one.exchange.ask.as_str()).collect();
+        for question in &questions {
+            assert!(answer::judge(question, &question.exchange.say), "{question:?}");
+        }
+        asks.sort_unstable();
+        asks.dedup();
+        assert_eq!(asks.len(), questions.len());
+        assert_eq!(questions, things(&scene, 6));
+    }
+    assert!(asked > 200 * 5, "{asked}");
+}
+
+#[test]
+fn a_matching_s_texts_fit_one_picture_each() {
+    for number in 0..60 {
+        let made = matching(id(Split::Val, number));
+        assert_eq!((made.pictures.len(), made.exchanges.len()), (4, 4));
+        let markers = made.exchanges.iter().map(|one| one.ask.matches(IMAGE_MARKER).count());
+        assert_eq!(markers.collect::<Vec<_>>(), [4, 0, 0, 0]);
+        let mut letters = HashSet::new();
+        for exchange in &made.exchanges {
+            let said = exchange.say.strip_prefix(composition::CHOICE_PREFIX).unwrap();
+            let right = composition::read_choice(said, 4).unwrap();
+            letters.insert(right);
+            let text = exchange.ask.split('：').nth(1).unwrap().lines().next().unwrap();
+            for (at, scene) in made.pictures.iter().enumerate() {
+                let fits = facts::judge(text, scene).iter().all(|(_, holds)| *holds);
+                assert_eq!(fits, at == right, "{text} of {scene:?}");
+            }
+        }
+        assert_eq!(letters.len(), 4);
+        assert_eq!(made, matching(id(Split::Val, number)));
+    }
 }
 
 #[test]

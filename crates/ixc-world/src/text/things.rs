@@ -4,8 +4,8 @@
 //! ([`crate::text::question`] has all types in even shares). Deliberately absent: other questions.
 
 use super::{
-    Exchange, Language,
-    question::{Type, question},
+    Language,
+    question::{Question, Type, question},
 };
 use crate::{
     dice::{Dice, Purpose},
@@ -27,15 +27,15 @@ const TYPES: [(Type, usize); 7] = [
 const THROWS: usize = 40;
 
 /// So many questions about a scene's things, or as many as there are.
-pub fn things(scene: &Scene, count: usize) -> Vec<Exchange> {
+pub fn things(scene: &Scene, count: usize) -> Vec<Question> {
     let mut dice = Dice::of(scene.id, Purpose::Things);
     let language = Language::of(scene.id);
-    let mut found: Vec<Exchange> = Vec::new();
+    let mut found: Vec<Question> = Vec::new();
     for _ in 0..THROWS {
         let about = *dice.weighted(&TYPES);
         let Some(asked) = question(scene, about, language, &mut dice) else { continue };
-        if found.iter().all(|other| other.ask != asked.exchange.ask) {
-            found.push(asked.exchange);
+        if found.iter().all(|other| other.exchange.ask != asked.exchange.ask) {
+            found.push(asked);
         }
         if found.len() == count {
             break;

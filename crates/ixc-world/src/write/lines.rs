@@ -67,7 +67,7 @@ pub(super) fn of(options: &Options, what: What, number: u64) -> Result<String, E
         }
         What::Things => {
             let scene = sample::scene(id);
-            scribe.about(&scene, things::things(&scene, THINGS))
+            scribe.about(&scene, exchanges(things::things(&scene, THINGS)))
         }
         What::Matching => {
             let made = matching::matching(id);
