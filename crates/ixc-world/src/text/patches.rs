@@ -39,17 +39,17 @@ pub struct Patches {
 }
 
 /// The question about a scene drawn `side` pixels wide: for half of the scenes the kinds of things, for a quarter
-/// sixth each their colours, how many there are of each and on which side they are (where one has an answer).
+/// each their colours (where one has a colour to ask for) and how many there are of each.
 pub fn patches(scene: &Scene, side: u32) -> Patches {
     let mut dice = Dice::of(scene.id, Purpose::Patches);
+    let wished = *dice.weighted(&[(Asked::Kind, 2), (Asked::Colour, 1), (Asked::Number, 1)]);
+    asking(scene, side, wished, &mut dice)
+}
+
+/// A question about a scene drawn `side` pixels wide: the wished one, or for the kinds of things where it has no answer.
+pub fn asking(scene: &Scene, side: u32, wished: Asked, dice: &mut Dice) -> Patches {
     let language = Language::of(scene.id);
     let shown = patches::patches(scene, side);
-    let wished = *dice.weighted(&[
-        (Asked::Kind, 3),
-        (Asked::Colour, 1),
-        (Asked::Number, 1),
-        (Asked::Side, 1),
-    ]);
     let words = |asked| -> Vec<&str> {
         shown.iter().map(|shown| word(scene, *shown, asked, language)).collect()
     };
@@ -61,8 +61,8 @@ pub fn patches(scene: &Scene, side: u32) -> Patches {
         (Language::Chinese, asked) => table::ASK_PATCHES_CHINESE[asked as usize],
         (Language::English, asked) => table::ASK_PATCHES[asked as usize],
     };
-    let ask = any(phrases, &[], &mut dice);
-    let say = caption(scene, Style::Short, language, &mut dice);
+    let ask = any(phrases, &[], dice);
+    let say = caption(scene, Style::Short, language, dice);
     Patches { asked, exchange: Exchange { ask, say }, words }
 }
 

@@ -49,10 +49,7 @@ pub(super) fn of(options: &Options, what: What, number: u64) -> Result<String, E
         }
         What::Patches => {
             let scene = sample::scene(id);
-            let mut about = patches::patches(&scene, options.side);
-            about.exchange.ask.push_str(MARKER);
-            let drawn = Drawn { labels: Some(about.words), ..scribe.base(&scene)? };
-            Ok(scribe.line("", &[drawn], &[about.exchange]))
+            scribe.patches(&scene, patches::patches(&scene, options.side), Vec::new())
         }
         What::Questions => {
             let scene = sample::scene(id);
@@ -67,7 +64,14 @@ pub(super) fn of(options: &Options, what: What, number: u64) -> Result<String, E
         }
         What::Things => {
             let scene = sample::scene(id);
-            scribe.about(&scene, exchanges(things::things(&scene, THINGS)))
+            let questions = exchanges(things::things(&scene, THINGS));
+            let mut dice = Dice::of(id, Purpose::Mix);
+            if options.labels && dice.chance(50) {
+                // A tower says where it looks only when it is asked for it at every row.
+                let about = patches::asking(&scene, options.side, patches::Asked::Side, &mut dice);
+                return scribe.patches(&scene, about, questions);
+            }
+            scribe.about(&scene, questions)
         }
         What::Matching => {
             let made = matching::matching(id);
@@ -140,6 +144,19 @@ impl Scribe<'_> {
     fn about(&self, scene: &Scene, exchanges: Vec<Exchange>) -> Result<String, Error> {
         let drawn = self.base(scene)?;
         Ok(self.line("", &[drawn], &marked(1, exchanges)))
+    }
+
+    /// A question about every patch of the number's own picture, then others.
+    fn patches(
+        &self,
+        scene: &Scene,
+        mut about: patches::Patches,
+        others: Vec<Exchange>,
+    ) -> Result<String, Error> {
+        about.exchange.ask.push_str(MARKER);
+        let drawn = Drawn { labels: Some(about.words), ..self.base(scene)? };
+        let exchanges: Vec<Exchange> = [about.exchange].into_iter().chain(others).collect();
+        Ok(self.line("", &[drawn], &exchanges))
     }
 
     /// Every step of an article is a conversation of its own.
