@@ -20,10 +20,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("ixc-model", &["ixc-nn", "ixc-input"]),
     ("ixc-engine", &["ixc-model", "ixc-nn", "ixc-input"]),
     ("ixc-train", &["ixc-model", "ixc-nn", "ixc-input"]),
+    ("ixc-compose", &["ixc-input"]),
     ("ixc-eval", &["ixc-engine", "ixc-model", "ixc-world", "ixc-nn", "ixc-input"]),
     (
         "ixc",
         &[
+            "ixc-compose",
             "ixc-eval",
             "ixc-train",
             "ixc-engine",
