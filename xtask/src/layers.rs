@@ -20,7 +20,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("ixc-model", &["ixc-nn", "ixc-input"]),
     ("ixc-engine", &["ixc-model", "ixc-nn", "ixc-input"]),
     ("ixc-train", &["ixc-model", "ixc-nn", "ixc-input"]),
-    ("ixc-compose", &["ixc-input"]),
+    ("ixc-compose", &["ixc-library", "ixc-input"]),
     ("ixc-eval", &["ixc-engine", "ixc-model", "ixc-world", "ixc-nn", "ixc-input"]),
     (
         "ixc",

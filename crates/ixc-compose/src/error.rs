@@ -68,6 +68,18 @@ pub enum Error {
         /// What is wrong.
         what: String,
     },
+    /// A project's file that cannot be used.
+    #[error("this is no project that can be used: {what}; expected a file that ixc saved, as it was saved")]
+    Project {
+        /// What is wrong.
+        what: String,
+    },
+    /// An edit that cannot be made of this article.
+    #[error("{what}; `ixc edit FILE show` tells the blocks and their numbers")]
+    Edit {
+        /// What is wrong.
+        what: String,
+    },
     /// A file of the system's.
     #[error("{}: {source}", path.display())]
     File {

@@ -4,7 +4,7 @@
 
 use crate::{
     odd::Odd,
-    record::{Article, Candidates, Caption, Choice, Places, Stage},
+    record::{Draft, Candidates, Caption, Choice, Places, Stage},
 };
 
 /// What happened.
@@ -22,7 +22,7 @@ pub enum Event<'a> {
     /// The next piece of the article or of a changed paragraph, as it is written.
     Text(&'a str),
     /// The article is written.
-    Article(&'a Article),
+    Article(&'a Draft),
     /// Places are chosen.
     Places(&'a Places),
     /// A place has a caption.

@@ -6,20 +6,27 @@
 //! ([`Chat`]), and asked in the prompts that it was trained on ([`ixc_input::composition`]).
 //! Deliberately absent: tensors, the terminal, the network, state that two articles could share.
 
+pub mod article;
 pub mod chat;
+pub mod document;
+pub mod edit;
 pub mod error;
 pub mod event;
-pub mod folder;
 pub mod limits;
 pub mod odd;
+pub mod project;
 pub mod record;
 pub mod request;
 pub mod source;
 mod stage;
 
+pub use article::{Article, Assets, assemble};
 pub use chat::Chat;
+pub use document::{Imprint, document};
+pub use edit::{Edit, edit};
 pub use error::Error;
 pub use event::{Event, Watch};
+pub use project::Project;
 pub use record::{Composition, Stage};
 pub use request::Request;
 pub use source::Sources;

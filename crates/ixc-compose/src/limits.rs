@@ -17,3 +17,15 @@ pub const CANDIDATES: usize = 4;
 
 /// Bytes of text that a request may hold: more than any context reads.
 pub const REQUEST_BYTES: usize = 1 << 20;
+
+/// Bytes of a project's file, and of what it unpacks to: some hundred photographs.
+pub const PROJECT_BYTES: u64 = 2 << 30;
+
+/// Bytes of a project's versions as JSON: thousands of edits of a long article.
+pub const JSON_BYTES: u64 = 64 << 20;
+
+/// Bytes of one picture of a project: as of any picture's file.
+pub const ASSET_BYTES: u64 = ixc_input::limits::MAX_PICTURE_FILE_BYTES;
+
+/// Pictures of a project: all that its versions ever showed.
+pub const ASSETS_MAX: usize = 4096;

@@ -65,7 +65,7 @@ pub struct Exchange {
 
 /// The text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Article {
+pub struct Draft {
     /// The instruction and the text as written.
     pub asked: Exchange,
     /// Its lines.
@@ -146,7 +146,7 @@ pub struct Composition {
     pub request: Request,
     /// The text.
     #[serde(default)]
-    pub article: Option<Article>,
+    pub article: Option<Draft>,
     /// Where pictures go.
     #[serde(default)]
     pub places: Option<Places>,

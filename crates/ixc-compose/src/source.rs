@@ -3,13 +3,17 @@
 //! Invariant: a picture is known by its source and its name there; its bytes are taken only when it is looked at
 //! or kept. Deliberately absent: the network.
 
-use std::sync::Arc;
+use std::{fs::File, io::Read as _, sync::Arc};
 
-use ixc_input::image::{Orientation, Picture, load};
+use ixc_input::{
+    image::{Orientation, Picture, load},
+    limits::MAX_PICTURE_FILE_BYTES,
+};
+use ixc_library::{About, Generated, Hit, Id};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::{Error, folder::Folder, request::OwnPicture};
+use crate::{Error, request::OwnPicture};
 
 /// Where a picture comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -22,7 +26,12 @@ pub enum Origin {
         /// Which.
         library: String,
         /// The picture's name there.
-        id: String,
+        id: Id,
+    },
+    /// A file that an edit brought; its bytes are in the project alone.
+    File {
+        /// Where it was.
+        path: String,
     },
 }
 
@@ -50,9 +59,23 @@ pub struct Credit {
     /// Where it is from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+    /// Of a generated picture: by what, and from which words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generated: Option<String>,
 }
 
 impl Credit {
+    /// What a library knows.
+    fn of(about: About) -> Self {
+        let About { author, licence, source, generated, .. } = about;
+        let told = |generated: Generated| {
+            let told: Vec<String> =
+                [generated.model, generated.prompt].into_iter().flatten().collect();
+            told.join(": ")
+        };
+        Self { author, licence, source, generated: generated.map(told) }
+    }
+
     /// Whether nothing is known.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -103,44 +126,47 @@ pub(crate) fn stem(path: &str) -> &str {
     name.rsplit_once('.').map_or(name, |(stem, _)| stem)
 }
 
-/// A library that can be searched.
+/// A library that can be searched, and what the user calls it.
 #[derive(Debug)]
-pub enum Library {
-    /// A folder of pictures with their captions beside them.
-    Folder(Folder),
+pub struct Library {
+    /// Its name or path; the same in every run.
+    pub name: String,
+    /// Itself.
+    pub library: ixc_library::Library,
 }
 
 impl Library {
-    /// What it is called.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Folder(folder) => folder.name(),
-        }
-    }
-
     /// Up to `most` pictures for a caption, the best first, none of `exclude`.
     ///
     /// # Errors
     /// When it cannot be searched.
-    pub fn search(
-        &self,
-        caption: &str,
-        exclude: &[&str],
-        most: usize,
-    ) -> Result<Vec<Found>, Error> {
-        match self {
-            Self::Folder(folder) => Ok(folder.search(caption, exclude, most)),
-        }
+    pub fn search(&self, caption: &str, exclude: &[Id], most: usize) -> Result<Vec<Found>, Error> {
+        let hits = self.library.search(caption, exclude, most).map_err(|error| self.failed(error))?;
+        let found = |hit: Hit| Found {
+            origin: Origin::Library { library: self.name.clone(), id: hit.entry.id },
+            caption: hit.entry.caption().unwrap_or_default().to_owned(),
+            credit: Credit::of(hit.entry.about),
+        };
+        Ok(hits.into_iter().map(found).collect())
     }
 
     /// A picture's file.
     ///
     /// # Errors
     /// When it is not there any more.
-    pub fn bytes(&self, id: &str) -> Result<Vec<u8>, Error> {
-        match self {
-            Self::Folder(folder) => folder.bytes(id),
-        }
+    pub fn bytes(&self, id: Id) -> Result<Vec<u8>, Error> {
+        let entry = self.library.get(id).map_err(|error| self.failed(error))?;
+        let path = self.library.path_of(&entry);
+        let failed = |source| Error::File { path: path.clone(), source };
+        let mut bytes = Vec::new();
+        File::open(&path)
+            .and_then(|file| file.take(MAX_PICTURE_FILE_BYTES + 1).read_to_end(&mut bytes))
+            .map_err(failed)?;
+        Ok(bytes)
+    }
+
+    fn failed(&self, error: ixc_library::Error) -> Error {
+        Error::Library { library: self.name.clone(), reason: error.to_string() }
     }
 }
 
@@ -167,9 +193,7 @@ impl Sources {
         let mut ranks = Vec::new();
         for library in &self.libraries {
             let shown = exclude.iter().filter_map(|origin| match origin {
-                Origin::Library { library: name, id } if name == library.name() => {
-                    Some(id.as_str())
-                }
+                Origin::Library { library: name, id } if *name == library.name => Some(*id),
                 _ => None,
             });
             let found = library.search(caption, &shown.collect::<Vec<_>>(), most)?;
@@ -187,9 +211,10 @@ impl Sources {
     pub fn bytes(&self, origin: &Origin) -> Result<Vec<u8>, Error> {
         match origin {
             Origin::Own(at) => Ok(self.own(*at)?.bytes.clone()),
+            Origin::File { path } => Err(Error::Changed { path: path.clone() }),
             Origin::Library { library: name, id } => {
-                match self.libraries.iter().find(|library| library.name() == name) {
-                    Some(library) => library.bytes(id),
+                match self.libraries.iter().find(|library| library.name == *name) {
+                    Some(library) => library.bytes(*id),
                     None => Err(Error::Library {
                         library: name.clone(),
                         reason: "it is not given; name it with --library".into(),
@@ -206,7 +231,10 @@ impl Sources {
     pub fn picture(&self, origin: &Origin) -> Result<Arc<Picture>, Error> {
         match origin {
             Origin::Own(at) => Ok(self.own(*at)?.picture.clone()),
-            Origin::Library { id, .. } => Ok(Arc::new(decode(id, &self.bytes(origin)?)?)),
+            Origin::File { path } => Ok(Arc::new(decode(path, &self.bytes(origin)?)?)),
+            Origin::Library { id, .. } => {
+                Ok(Arc::new(decode(&format!("picture {id}"), &self.bytes(origin)?)?))
+            },
         }
     }
 

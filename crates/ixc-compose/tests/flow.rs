@@ -141,7 +141,7 @@ fn a_model_that_says_nothing_at_all_is_told_of() {
 #[test]
 fn adversarial_answers_two_hundred_times() {
     let places = ["", "<Seg>", "<Seg-1>", "<Seg99999999999999999999>", "<Seg0><Seg1>", "<Seg7>", "一"];
-    let captions = ["", "\"", "no end", "\n\n\"", "A lake in winter\"", "<script>\"", "<Seg1>\""];
+    let captions = ["", "\"", "no end", "\n\n\"", "A lake with snow\"", "<script>\"", "<Seg1>\""];
     let choices = ["", "Z", "a", "A", "D", "E", "ＡＢ", "\u{202e}B"];
     let articles = ["", "one", "a\nb\nc", "<Seg0> x\n</s>\n\"", "图\n\n文"];
     let (with_library, mixed) = (with_library(), Sources { own: own(2), libraries: vec![library()] });
@@ -220,9 +220,8 @@ fn fifty_at_once_with_one_instruction_are_fifty_articles() {
 #[test]
 fn it_stops_within_a_word_and_goes_on_where_it_was() {
     let (whole, _) = run(request(&with_library()), &script(), &with_library());
-    let most = 200;
     let mut seen = HashSet::new();
-    for budget in 0..most {
+    for budget in (0..400).step_by(3) {
         let left = Cell::new(budget);
         let stop = || {
             left.set(left.get() - 1);

@@ -7,12 +7,12 @@ use ixc_input::{
 
 use super::{How, Work};
 use crate::{
-    Error, Event, Stage, chat::Ended, odd::Odd, record::Article,
+    Error, Event, Stage, chat::Ended, odd::Odd, record::Draft,
     request::Request,
 };
 
 /// Writes the article.
-pub(crate) fn article(request: &Request, work: &mut Work<'_, '_>) -> Result<Article, Error> {
+pub(crate) fn article(request: &Request, work: &mut Work<'_, '_>) -> Result<Draft, Error> {
     work.watch.tell(Event::Begins { stage: Stage::Article, at: 1, of: 1 });
     let step = composition::article(request.own.len(), &request.asked());
     let sources = work.sources;
@@ -30,7 +30,7 @@ pub(crate) fn article(request: &Request, work: &mut Work<'_, '_>) -> Result<Arti
         found => odd.push(Odd::TooManySections { found }),
     }
     let sections = composition::sections(&asked.answer).into_iter().map(str::to_owned).collect();
-    let article = Article { asked, sections, odd };
+    let article = Draft { asked, sections, odd };
     work.watch.tell(Event::Article(&article));
     work.watch.odd(&article.odd);
     Ok(article)

@@ -99,7 +99,8 @@ pub(crate) fn chosen(
             Err(error) => {
                 let picture = match found.origin {
                     Origin::Own(own) => format!("your own, number {}", own + 1),
-                    Origin::Library { id, .. } => id,
+                    Origin::File { path } => path,
+                    Origin::Library { library, id } => format!("{id} of {library}"),
                 };
                 odd.push(Odd::Unreadable { picture, reason: error.to_string() });
             }

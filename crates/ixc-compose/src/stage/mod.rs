@@ -17,9 +17,9 @@ use ixc_input::{
 };
 
 pub(crate) use article::article;
-pub(crate) use candidates::candidates;
+pub(crate) use candidates::{candidates, searched};
 pub(crate) use captions::{asked_caption, captions};
-pub(crate) use choices::{choices, chosen};
+pub(crate) use choices::{Standing, choices, chosen};
 pub(crate) use places::places;
 
 use crate::{

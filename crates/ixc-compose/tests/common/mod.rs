@@ -1,13 +1,12 @@
 //! A model that says what a script tells it, and pictures to show it.
 #![allow(dead_code)] // each test takes what it needs
 
-use std::{cell::RefCell, fs, ops::ControlFlow, path::Path};
+use std::{cell::RefCell, fs, ops::ControlFlow, sync::OnceLock};
 
 use ixc_compose::{
     Chat, Composition, Error, Event, Request, Sources, Watch,
     chat::{Ask, Cost, Ended, Refusal, Reply},
     compose,
-    folder::Folder,
     odd::Odd,
     source::{Library, Own},
 };
@@ -93,10 +92,26 @@ pub fn own(count: u8) -> Vec<Own> {
     (0..count).map(|at| Own::new(&format!("my/photo-{at}.bmp"), bmp(at, 0, 9)).unwrap()).collect()
 }
 
-/// The repository's drawn pictures.
+/// Twelve pictures of one colour each, no two of which look alike, with captions.
 pub fn library() -> Library {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../library");
-    Library::Folder(Folder::open(&fs::canonicalize(path).unwrap()).unwrap())
+    static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        for at in 0..12 {
+            let stem = folder.path().join(format!("{at:02}"));
+            fs::write(stem.with_extension("bmp"), bmp(20 * at, 250 - 20 * at, 0)).unwrap();
+            let caption = ["A boat by the lake", "Snow in the forest"][usize::from(at % 2)];
+            fs::write(stem.with_extension("txt"), format!("{caption}, {at}")).unwrap();
+        }
+        let mut library = ixc_library::Library::create(folder.path()).unwrap();
+        let from = vec![folder.path().into()];
+        let add = ixc_library::Add { from, ..Default::default() };
+        let added = library.add(&add, &mut |_| ControlFlow::Continue(())).unwrap();
+        assert_eq!(added.added, 12, "{added:?}");
+        folder
+    });
+    let library = ixc_library::Library::open(folder.path()).unwrap();
+    Library { name: "small".into(), library }
 }
 
 pub fn with_library() -> Sources {
