@@ -17,10 +17,11 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("ixc-input", &[]),
     ("ixc-hub", &[]),
     ("ixc-world", &["ixc-input"]),
+    ("ixc-export", &["ixc-input"]),
     ("ixc-model", &["ixc-nn", "ixc-input"]),
     ("ixc-engine", &["ixc-model", "ixc-nn", "ixc-input"]),
     ("ixc-train", &["ixc-model", "ixc-nn", "ixc-input"]),
-    ("ixc-compose", &["ixc-library", "ixc-input"]),
+    ("ixc-compose", &["ixc-library", "ixc-export", "ixc-input"]),
     ("ixc-eval", &["ixc-engine", "ixc-model", "ixc-world", "ixc-nn", "ixc-input"]),
     (
         "ixc",
@@ -53,7 +54,11 @@ const NAMED_BY: &[(&str, &[&str], &str)] = &[
     ("rustyline", &["ixc"], "the conversation's line editor is the door's"),
     ("ctrlc", &["ixc"], "signals belong to the process, and the process to the door"),
     ("ureq", &["ixc-hub"], "one crate goes to the network"),
-    ("image", &["ixc-input"], "one crate decodes pictures"),
+    (
+        "image",
+        &["ixc-input", "ixc-export"],
+        "one crate decodes pictures, and one writes them for readers",
+    ),
     ("tiny-skia", &["ixc-world"], "one crate draws"),
     ("png", &["ixc-world"], "what is drawn is written where it is drawn"),
     (
@@ -61,7 +66,11 @@ const NAMED_BY: &[(&str, &[&str], &str)] = &[
         &["ixc-input", "ixc-train"],
         "two files are protobuf: the tokenizer's, which input reads, and TensorBoard's, which training writes",
     ),
-    ("zip", &["ixc-nn"], "one crate reads weight files"),
+    (
+        "zip",
+        &["ixc-nn", "ixc-export", "ixc-compose"],
+        "one crate reads weight files, one writes books, one keeps projects",
+    ),
     ("gemm", &["ixc-kernels"], "one crate multiplies matrices by hand"),
     ("pulp", &["ixc-kernels"], "one crate writes SIMD"),
     ("memmap2", &["ixc-kernels"], "mapping a file is unsafe, and unsafe has one home"),
@@ -83,7 +92,16 @@ const REACHED_BY: &[(&str, &[&str], &str)] = &[
     ),
     (
         "image",
-        &["ixc-input", "ixc-world", "ixc-model", "ixc-engine", "ixc-train", "ixc-eval", "ixc"],
+        &[
+            "ixc-input",
+            "ixc-world",
+            "ixc-export",
+            "ixc-model",
+            "ixc-engine",
+            "ixc-train",
+            "ixc-eval",
+            "ixc",
+        ],
         "no pictures in nn, kernels, hub",
     ),
 ];
