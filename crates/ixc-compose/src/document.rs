@@ -108,7 +108,7 @@ fn titled(text: &str) -> Option<String> {
             title = rest.trim().to_owned();
         }
     }
-    for (open, close) in [("《", "》"), ("\"", "\""), ("“", "”")] {
+    for (open, close) in [('《', '》'), ('"', '"'), ('“', '”')] {
         let inner = title.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
         if let Some(inner) = inner.filter(|inner| !inner.contains([open, close])) {
             title = inner.trim().to_owned();

@@ -159,7 +159,9 @@ impl Project {
             let mut entry = zip
                 .by_index(at)
                 .map_err(|error| bad(format!("its file number {} cannot be read ({error})", at + 1)))?;
-            let name = entry.name().to_owned();
+            let name = entry.name().map(|name| name.into_owned()).map_err(|error| {
+                bad(format!("its file number {} has no name ({error})", at + 1))
+            })?;
             let asset = name.strip_prefix(ASSETS).filter(|asset| is_digest(asset));
             let is_json = name == JSON;
             ensure(is_json || asset.is_some(), || {
