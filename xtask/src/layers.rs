@@ -27,6 +27,8 @@ const ROOMS: &[(&str, &[&str])] = &[
         "ixc",
         &[
             "ixc-compose",
+            "ixc-export",
+            "ixc-library",
             "ixc-eval",
             "ixc-train",
             "ixc-engine",

@@ -7,7 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     commands::{
-        bench, completions, eval, init, inspect, list, man, merge, perplexity, pull, quantize, rm,
+        bench, completions, compose, edit, eval, init, inspect, list, man, merge, perplexity, pull, quantize, rm,
         run, tokenizer, trace, train, world,
     },
     environment, exit,
@@ -42,6 +42,8 @@ Examples:
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
     Run(run::RunArgs),
+    Compose(Box<compose::ComposeArgs>),
+    Edit(Box<edit::EditArgs>),
     Pull(pull::PullArgs),
     List(list::ListArgs),
     Rm(rm::RmArgs),
@@ -65,6 +67,8 @@ impl Command {
     pub(crate) fn run(self) -> Result<(), Failure> {
         match self {
             Self::Run(args) => run::run(args),
+            Self::Compose(args) => compose::run(*args),
+            Self::Edit(args) => edit::run(*args),
             Self::Pull(args) => pull::run(args),
             Self::List(args) => list::run(args),
             Self::Rm(args) => rm::run(args),

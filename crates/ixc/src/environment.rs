@@ -25,6 +25,7 @@ Environment:
   RAYON_NUM_THREADS
                    how many processor cores to use; all of them by default
   XDG_STATE_HOME   where the history of your questions is kept (in ixc/history)
+  XDG_CACHE_HOME   where the mini model's picture library is drawn (in ixc)
   NO_COLOR         no colours";
 
 /// Whether colours are wanted at all (no-color.org: set and not empty means no).
@@ -51,6 +52,15 @@ pub(crate) fn history_file() -> Option<PathBuf> {
         .or_else(|| absolute("LOCALAPPDATA"))
         .or_else(|| Some(home()?.join(".local/state")))?;
     Some(state.join("ixc").join("history"))
+}
+
+/// The folder of what can be made again.
+pub(crate) fn cache_folder() -> Option<PathBuf> {
+    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = absolute("XDG_CACHE_HOME")
+        .or_else(|| absolute("LOCALAPPDATA"))
+        .or_else(|| Some(home()?.join(".cache")))?;
+    Some(cache.join("ixc"))
 }
 
 /// A path as a person types it where no shell reads it: with a leading `~` for home.

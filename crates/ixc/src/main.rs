@@ -11,6 +11,7 @@ mod calibration;
 mod chat;
 mod cli;
 mod commands;
+mod compose;
 mod environment;
 mod exit;
 mod inspect;

@@ -3,6 +3,8 @@
 pub(crate) mod bench;
 pub(crate) mod bench_train;
 pub(crate) mod completions;
+pub(crate) mod compose;
+pub(crate) mod edit;
 pub(crate) mod eval;
 pub(crate) mod init;
 pub(crate) mod inspect;
