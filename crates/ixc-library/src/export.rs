@@ -50,14 +50,11 @@ impl Library {
         out: &Path,
         watch: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
     ) -> Result<Exported, Error> {
-        match fs::read_dir(out) {
-            Ok(listing) if listing.count() > 0 => {
-                return Err(Error::NotEmpty { path: out.into() });
-            }
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(Error::io("use the folder", out)(error));
-            }
-            _ => {}
+        match fs::read_dir(out).map(Iterator::count) {
+            Ok(0) => {}
+            Ok(_) => return Err(Error::NotEmpty { path: out.into() }),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::io("use the folder", out)(error)),
         }
         let parent =
             out.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
@@ -128,14 +125,11 @@ fn put(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 fn old_name(path: &Path) -> String {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     // Not twice, when an export is exported again.
-    let stem = match stem.split_at_checked(6) {
-        Some((number, rest))
-            if number[..5].bytes().all(|digit| digit.is_ascii_digit()) && number.ends_with('-') =>
-        {
-            rest
-        }
-        _ => &stem,
+    let numbered = |stem: &str| {
+        let number = stem.as_bytes().first_chunk::<6>();
+        number.is_some_and(|number| number[5] == b'-' && number[..5].iter().all(u8::is_ascii_digit))
     };
+    let stem = if numbered(&stem) { &stem[6..] } else { &stem };
     let letters = stem.chars().map(|letter| if letter.is_alphanumeric() { letter } else { '-' });
     let name: String = letters.take(NAME).collect();
     match name.trim_matches('-') {

@@ -1,21 +1,23 @@
-//! What a picture looks like, in 80 bytes, so that the same picture in another size, format or quality is known.
+//! What a picture looks like, in 78 bytes, so that the same picture in another size, format or quality is known.
 //!
-//! 256 bits say where it becomes clearly darker to the right (a difference hash over 17 × 16 cells), 48 bytes the
-//! mean colours of 4 × 4 cells: shapes and colours must both agree, since drawings often differ in one alone.
-//! Deliberately absent: crops, turns and mirrors, which are other pictures to a reader.
+//! The picture becomes 16 × 16 cells of its mean colours. 240 bits say where a cell is clearly brighter than its
+//! right neighbour (a difference hash), 48 bytes are the mean colours of 4 × 4 larger cells: shapes and colours
+//! must both agree, since drawings often differ in one alone. Deliberately absent: crops, turns and mirrors, which
+//! are other pictures to a reader.
+
+use std::ops::Range;
 
 use ixc_input::image::Picture;
 
-/// Cells a row whose neighbours are compared, and rows of them.
-const ACROSS: usize = 17;
-const DOWN: usize = 16;
+/// Cells a side.
+const CELLS: usize = 16;
 /// Cells a side whose colours are kept.
 const COLOURS: usize = 4;
 
-const BITS: usize = (ACROSS - 1) * DOWN / 8;
+const BITS: usize = (CELLS - 1) * CELLS / 8;
 
 /// Bytes of a look.
-pub const BYTES: usize = BITS + 3 * COLOURS * COLOURS;
+pub(crate) const BYTES: usize = BITS + 3 * COLOURS * COLOURS;
 
 /// Levels of brightness that a cell must be darker by. Below lies what compression does to a plain sky.
 const STEP: f64 = 3.0;
@@ -31,21 +33,23 @@ pub struct Look(pub(crate) [u8; BYTES]);
 impl Look {
     /// Looks.
     pub fn of(picture: &Picture) -> Self {
+        let cells = cells(picture);
+        let brightness = |[red, green, blue]: [f64; 3]| 0.299 * red + 0.587 * green + 0.114 * blue;
         let mut look = [0; BYTES];
-        for y in 0..DOWN {
-            let row: [f64; ACROSS] = std::array::from_fn(|x| {
-                let [red, green, blue] = mean(picture, (x, ACROSS), (y, DOWN));
-                0.299 * red + 0.587 * green + 0.114 * blue
-            });
-            for x in 0..ACROSS - 1 {
-                let bit = y * (ACROSS - 1) + x;
-                look[bit / 8] |= u8::from(row[x] > row[x + 1] + STEP) << (bit % 8);
-            }
+        let neighbours = cells.iter().flat_map(|row| row.windows(2));
+        for (bit, pair) in neighbours.enumerate() {
+            let brighter = brightness(pair[0]) > brightness(pair[1]) + STEP;
+            look[bit / 8] |= u8::from(brighter) << (bit % 8);
         }
-        for cell in 0..COLOURS * COLOURS {
-            let (x, y) = (cell % COLOURS, cell / COLOURS);
-            let colour = mean(picture, (x, COLOURS), (y, COLOURS));
-            look[BITS + 3 * cell..][..3].copy_from_slice(&colour.map(|level| level.round() as u8));
+        const EACH: usize = CELLS / COLOURS;
+        for (at, colour) in look[BITS..].chunks_exact_mut(3).enumerate() {
+            let (x, y) = (at % COLOURS * EACH, at / COLOURS * EACH);
+            for (channel, level) in colour.iter_mut().enumerate() {
+                let rows = cells[y..y + EACH].iter();
+                let sum: f64 =
+                    rows.flat_map(|row| &row[x..x + EACH]).map(|cell| cell[channel]).sum();
+                *level = (sum / (EACH * EACH) as f64).round() as u8;
+            }
         }
         Self(look)
     }
@@ -60,24 +64,67 @@ impl Look {
     }
 }
 
-/// The mean colour of one cell of a grid; of the nearest pixel where the grid is finer than the picture.
-fn mean(picture: &Picture, (x, across): (usize, usize), (y, down): (usize, usize)) -> [f64; 3] {
-    let range = |at: usize, of: usize, pixels: u32| {
-        let start = at * pixels as usize / of;
-        start..((at + 1) * pixels as usize / of).max(start + 1)
-    };
-    let columns = range(x, across, picture.width());
-    let rows = range(y, down, picture.height());
-    let count = (columns.len() * rows.len()) as f64;
-    let mut sums = [0u64; 3];
-    for row in rows {
-        let start = row * picture.width() as usize;
-        let bytes = &picture.rgb()[3 * (start + columns.start)..3 * (start + columns.end)];
-        for pixel in bytes.as_chunks::<3>().0 {
-            for (sum, &level) in sums.iter_mut().zip(pixel) {
-                *sum += u64::from(level);
+/// The mean colours of the cells, row by row. A pixel that lies in several cells counts in each by its share, so
+/// that another size gives the same.
+fn cells(picture: &Picture) -> [[[f64; 3]; CELLS]; CELLS] {
+    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    let columns: [_; CELLS] = std::array::from_fn(|cell| shares(cell, width));
+    let mut sums = [[[0.0; 3]; CELLS]; CELLS];
+    let (pixels, _) = picture.rgb().as_chunks::<3>();
+    for (cell, sums) in sums.iter_mut().enumerate() {
+        let rows = shares(cell, height);
+        for (y, share) in parts(&rows) {
+            let row = &pixels[y * width..][..width];
+            for (columns, sum) in columns.iter().zip(sums.iter_mut()) {
+                for (whole, part) in sum.iter_mut().zip(row_sum(row, columns)) {
+                    *whole += share * part;
+                }
             }
         }
+        let area = (width * height) as f64 / (CELLS * CELLS) as f64;
+        sums.iter_mut().flatten().for_each(|level| *level /= area);
     }
-    sums.map(|sum| sum as f64 / count)
+    sums
+}
+
+/// The pixels that lie wholly in a cell, and the shares of those at its two edges.
+struct Shares {
+    whole: Range<usize>,
+    edges: [(usize, f64); 2],
+}
+
+/// Of one side of so many pixels.
+fn shares(cell: usize, pixels: usize) -> Shares {
+    let edge = |cell: usize| (cell * pixels) as f64 / CELLS as f64;
+    let (start, end) = (edge(cell), edge(cell + 1));
+    let (first, last) = (start.ceil() as usize, end.floor() as usize);
+    if first > last {
+        // All of it within one pixel.
+        return Shares { whole: 0..0, edges: [(last, end - start), (last, 0.0)] };
+    }
+    // A share of nothing may lie behind the last pixel.
+    let before = (first.saturating_sub(1), first as f64 - start);
+    let behind = (last.min(pixels - 1), end - last as f64);
+    Shares { whole: first..last, edges: [before, behind] }
+}
+
+fn parts(shares: &Shares) -> impl Iterator<Item = (usize, f64)> {
+    shares.whole.clone().map(|at| (at, 1.0)).chain(shares.edges).filter(|(_, share)| *share > 0.0)
+}
+
+/// The sum of a row's pixels in a cell. Whole numbers, where whole pixels are summed, are several times faster.
+fn row_sum(row: &[[u8; 3]], columns: &Shares) -> [f64; 3] {
+    let mut whole = [0u32; 3];
+    for pixel in &row[columns.whole.clone()] {
+        for (sum, &level) in whole.iter_mut().zip(pixel) {
+            *sum += u32::from(level);
+        }
+    }
+    let mut sum = whole.map(f64::from);
+    for (x, share) in columns.edges {
+        for (sum, &level) in sum.iter_mut().zip(&row[x]) {
+            *sum += share * f64::from(level);
+        }
+    }
+    sum
 }
