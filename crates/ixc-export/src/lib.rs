@@ -7,14 +7,19 @@
 //! network, the clock, and external programs.
 
 mod album;
+mod archive;
 mod article;
 mod date;
 mod document;
+mod docx;
 mod encode;
+mod epub;
 mod error;
 mod format;
+mod html;
 pub mod limits;
 mod markdown;
+mod markup;
 mod put;
 mod strip;
 mod text;
@@ -56,6 +61,8 @@ pub fn write(
     let article = Article::new(document, options)?;
     match format {
         Format::Markdown => markdown::write(&article, to, options.overwrite),
-        Format::Html | Format::Epub | Format::Docx => unreachable!(),
+        Format::Html => html::write(&article, to, options.overwrite),
+        Format::Epub => epub::write(&article, to, options.overwrite),
+        Format::Docx => docx::write(&article, to, options.overwrite),
     }
 }

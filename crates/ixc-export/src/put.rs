@@ -7,7 +7,7 @@ use std::{fs, io::Write, path::Path};
 
 use tempfile::Builder;
 
-use crate::{Error, format::folder_of};
+use crate::{Error, Written, article::Article, format::folder_of};
 
 /// Writes one file. Without `overwrite`, one that has come to be there meanwhile is an error too.
 pub(crate) fn put(path: &Path, bytes: &[u8], overwrite: bool) -> Result<(), Error> {
@@ -49,4 +49,20 @@ pub(crate) fn sync_folder(folder: &Path) {
     if let Ok(folder) = fs::File::open(folder) {
         let _ = folder.sync_all();
     }
+}
+
+/// Writes a format that is one file.
+pub(crate) fn whole(
+    article: &Article,
+    to: &Path,
+    bytes: &[u8],
+    overwrite: bool,
+) -> Result<Written, Error> {
+    put(to, bytes, overwrite)?;
+    Ok(Written {
+        path: to.into(),
+        bytes: bytes.len() as u64,
+        pictures: article.assets.len(),
+        without_metadata: article.without_metadata.clone(),
+    })
 }

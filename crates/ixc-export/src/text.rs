@@ -51,6 +51,17 @@ pub(crate) fn is_right_to_left(text: &str) -> bool {
     first.is_some_and(right)
 }
 
+/// Whether a language, by its tag, is written from right to left.
+pub(crate) fn is_right_to_left_language(tag: &str) -> bool {
+    let tag = tag.to_ascii_lowercase();
+    let parts: Vec<&str> = tag.split('-').collect();
+    let script = parts.iter().skip(1).find(|part| part.len() == 4);
+    match script {
+        Some(script) => ["arab", "hebr", "syrc", "thaa", "nkoo", "adlm"].contains(script),
+        None => ["ar", "he", "fa", "ur", "yi", "ps", "sd", "ug", "ckb", "dv"].contains(&parts[0]),
+    }
+}
+
 /// Whether a character is written in the square cells of Chinese, Japanese and Korean type.
 pub(crate) fn is_wide(character: char) -> bool {
     matches!(character,
