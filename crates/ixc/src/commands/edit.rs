@@ -302,7 +302,11 @@ fn change(project: &mut Project, edit: &Edit, asking: Option<&Asking>) -> Result
     }
     let mut show = Show::default();
     let result = {
-        let mut observe = |event: ixc_compose::Event<'_>| show.event(event);
+        // The changed article is printed as a whole.
+        let mut observe = |event: ixc_compose::Event<'_>| match event {
+            ixc_compose::Event::Text(_) => {}
+            event => show.event(event),
+        };
         let mut watch = Watch { observe: &mut observe, stop: &interrupt::pressed };
         match asking.filter(|_| asks(edit)) {
             Some(asking) => {
