@@ -14,25 +14,25 @@ use ixc_input::composition::{CAPTION_PREFIX, CHOICE_PREFIX, PLACES_PREFIX, marke
 
 /// What the model says at each step; captions and choices in turn, the last of them again and again.
 #[derive(Clone, Default)]
-pub struct Script {
-    pub article: String,
-    pub places: String,
-    pub captions: Vec<String>,
-    pub choices: Vec<String>,
+pub(crate) struct Script {
+    pub(crate) article: String,
+    pub(crate) places: String,
+    pub(crate) captions: Vec<String>,
+    pub(crate) choices: Vec<String>,
     /// Words after which each answer ends by itself as at its limit.
-    pub cut: bool,
+    pub(crate) cut: bool,
     /// Refuses every step that begins so.
-    pub refuses: Option<&'static str>,
+    pub(crate) refuses: Option<&'static str>,
 }
 
 /// The model, and what it was asked.
-pub struct Scripted {
+pub(crate) struct Scripted {
     script: RefCell<Script>,
-    pub asked: RefCell<Vec<(String, usize)>>,
+    pub(crate) asked: RefCell<Vec<(String, usize)>>,
 }
 
 impl Scripted {
-    pub fn new(script: Script) -> Self {
+    pub(crate) fn new(script: Script) -> Self {
         Self { script: RefCell::new(script), asked: RefCell::default() }
     }
 }
@@ -77,7 +77,7 @@ impl Chat for Scripted {
 }
 
 /// A red, green or blue picture as a file.
-pub fn bmp(red: u8, green: u8, blue: u8) -> Vec<u8> {
+pub(crate) fn bmp(red: u8, green: u8, blue: u8) -> Vec<u8> {
     let mut file = b"BM".to_vec();
     for number in [58u32, 0, 54, 40, 1, 1] {
         file.extend(number.to_le_bytes());
@@ -88,12 +88,12 @@ pub fn bmp(red: u8, green: u8, blue: u8) -> Vec<u8> {
     file
 }
 
-pub fn own(count: u8) -> Vec<Own> {
+pub(crate) fn own(count: u8) -> Vec<Own> {
     (0..count).map(|at| Own::new(&format!("my/photo-{at}.bmp"), bmp(at, 0, 9)).unwrap()).collect()
 }
 
 /// Twelve pictures of one colour each, no two of which look alike, with captions.
-pub fn library() -> Library {
+pub(crate) fn library() -> Library {
     static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
     let folder = FOLDER.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
@@ -114,11 +114,11 @@ pub fn library() -> Library {
     Library { name: "small".into(), library }
 }
 
-pub fn with_library() -> Sources {
+pub(crate) fn with_library() -> Sources {
     Sources { own: Vec::new(), libraries: vec![library()] }
 }
 
-pub fn request(sources: &Sources) -> Request {
+pub(crate) fn request(sources: &Sources) -> Request {
     Request {
         instruction: "A winter evening".into(),
         own: sources.own.iter().map(|own| own.known.clone()).collect(),
@@ -127,7 +127,7 @@ pub fn request(sources: &Sources) -> Request {
 }
 
 /// Composes; the article is always delivered.
-pub fn run(request: Request, script: &Script, sources: &Sources) -> (Composition, Vec<Odd>) {
+pub(crate) fn run(request: Request, script: &Script, sources: &Sources) -> (Composition, Vec<Odd>) {
     let model = Scripted::new(script.clone());
     let mut made = Composition::new(request);
     let mut told = Vec::new();
@@ -145,7 +145,7 @@ pub fn run(request: Request, script: &Script, sources: &Sources) -> (Composition
 }
 
 /// A composition that is stopped when `stop` says so.
-pub fn stopped(script: &Script, stop: &dyn Fn() -> bool) -> (Composition, Result<(), Error>) {
+pub(crate) fn stopped(script: &Script, stop: &dyn Fn() -> bool) -> (Composition, Result<(), Error>) {
     let sources = with_library();
     let mut made = Composition::new(request(&sources));
     let mut watch = Watch { observe: &mut |_| {}, stop };
