@@ -21,10 +21,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("ixc-engine", &["ixc-model", "ixc-nn", "ixc-input"]),
     ("ixc-train", &["ixc-model", "ixc-nn", "ixc-input"]),
     ("ixc-eval", &["ixc-engine", "ixc-model", "ixc-world", "ixc-nn", "ixc-input"]),
+    ("ixc-library", &["ixc-input"]),
     (
         "ixc",
         &[
             "ixc-eval",
+            "ixc-library",
             "ixc-train",
             "ixc-engine",
             "ixc-model",
@@ -59,6 +61,7 @@ const NAMED_BY: &[(&str, &[&str], &str)] = &[
         &["ixc-input", "ixc-train"],
         "two files are protobuf: the tokenizer's, which input reads, and TensorBoard's, which training writes",
     ),
+    ("rusqlite", &["ixc-library"], "one crate keeps tables"),
     ("zip", &["ixc-nn"], "one crate reads weight files"),
     ("gemm", &["ixc-kernels"], "one crate multiplies matrices by hand"),
     ("pulp", &["ixc-kernels"], "one crate writes SIMD"),
@@ -81,7 +84,16 @@ const REACHED_BY: &[(&str, &[&str], &str)] = &[
     ),
     (
         "image",
-        &["ixc-input", "ixc-world", "ixc-model", "ixc-engine", "ixc-train", "ixc-eval", "ixc"],
+        &[
+            "ixc-input",
+            "ixc-library",
+            "ixc-world",
+            "ixc-model",
+            "ixc-engine",
+            "ixc-train",
+            "ixc-eval",
+            "ixc",
+        ],
         "no pictures in nn, kernels, hub",
     ),
 ];

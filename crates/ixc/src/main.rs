@@ -15,6 +15,7 @@ mod environment;
 mod exit;
 mod inspect;
 mod interrupt;
+mod library;
 mod machine;
 mod memory;
 mod mini;
