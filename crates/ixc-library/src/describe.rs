@@ -4,7 +4,7 @@
 //! made, and a description that was stopped goes on with the next picture. Deliberately absent: what the model is
 //! asked.
 
-use std::{ops::ControlFlow, path::PathBuf};
+use std::{ops::ControlFlow, path::Path};
 
 use ixc_input::image::{self, Orientation, Picture};
 use rusqlite::params;
@@ -114,7 +114,7 @@ impl Library {
 
 fn described(
     entry: &Entry,
-    path: &PathBuf,
+    path: &Path,
     caption: &mut dyn FnMut(&Picture) -> Result<String, String>,
 ) -> Result<String, String> {
     let bytes = read(path)?;

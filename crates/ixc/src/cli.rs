@@ -7,8 +7,8 @@ use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     commands::{
-        bench, completions, compose, edit, eval, init, inspect, list, man, merge, perplexity, pull, quantize, rm,
-        run, tokenizer, trace, train, world,
+        bench, completions, compose, edit, eval, init, inspect, library, list, man, merge,
+        perplexity, pull, quantize, rm, run, tokenizer, trace, train, world,
     },
     environment, exit,
     exit::Failure,
@@ -54,6 +54,7 @@ pub(crate) enum Command {
     Quantize(quantize::QuantizeArgs),
     Perplexity(perplexity::PerplexityArgs),
     Eval(Box<eval::EvalArgs>),
+    Library(Box<library::LibraryArgs>),
     World(world::WorldArgs),
     Bench(bench::BenchArgs),
     Init(init::InitArgs),
@@ -79,6 +80,7 @@ impl Command {
             Self::Quantize(args) => quantize::run(args),
             Self::Perplexity(args) => perplexity::run(args),
             Self::Eval(args) => eval::run(*args),
+            Self::Library(args) => library::run(*args),
             Self::World(args) => world::run(args),
             Self::Bench(args) => bench::run(args),
             Self::Init(args) => init::run(args),

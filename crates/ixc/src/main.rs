@@ -16,6 +16,7 @@ mod environment;
 mod exit;
 mod inspect;
 mod interrupt;
+mod library;
 mod machine;
 mod memory;
 mod mini;

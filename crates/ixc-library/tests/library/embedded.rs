@@ -100,7 +100,7 @@ fn every_form_is_read() {
         assert_says(
             &about("a.webp", &webp_with(b"EXIF", &block)),
             "A red fox",
-            "Jo",
+            "Jo B.",
             "(c) Jo 2026",
         );
     }

@@ -3,6 +3,7 @@
 //! One binary, because linking each file apart would take longer than running them. Pictures are drawn by
 //! `support`, a few hundred bytes each.
 
+mod concurrent;
 mod describing;
 mod embedded;
 mod exporting;

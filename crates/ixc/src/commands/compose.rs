@@ -23,7 +23,7 @@ use crate::{
         speaker::Speaker,
     },
     exit::{Exit, Failure},
-    interrupt,
+    interrupt, library,
     model::{Loaded, ModelArgs, Place, Talks},
     options::random_seed,
     output,
@@ -44,8 +44,8 @@ model's best answer. An article.ixca holds all of it, and `ixc edit` changes it.
 /// Write an illustrated article: its text, places for pictures, captions, and pictures that fit
 ///
 /// Pictures come from your own (--image), each used once at most, then from libraries (--library). Where neither has
-/// one that fits, the place stays open under its caption. The mini model has a small library of its own, which is
-/// drawn when it is first needed.
+/// one that fits, the place stays open under its caption. With the mini model it is the library that ixc draws when it is
+/// first needed.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ComposeArgs {
@@ -55,8 +55,8 @@ pub(crate) struct ComposeArgs {
     /// A picture of your own to write about and to place; may be repeated, 10 at most
     #[arg(short, long, value_name = "FILE")]
     image: Vec<PathBuf>,
-    /// A library to take pictures from (`ixc library` makes them); may be repeated [default: with the mini model and
-    /// no --image, its own, `mini`]
+    /// A library to take pictures from (`ixc library create`); may be repeated [default: with the mini model and no
+    /// --image, the one that ixc draws]
     #[arg(long, value_name = "NAME|DIR")]
     library: Vec<String>,
     /// How many pictures: a number, `auto` (the model decides), or `all` of your own
@@ -235,7 +235,7 @@ fn request(args: &ComposeArgs) -> Result<Request, Failure> {
     let is_mini = matches!(args.model.place()?, Place::Mini(_));
     let mut libraries = args.library.clone();
     if is_mini && libraries.is_empty() && own.is_empty() && images != Images::None {
-        libraries.push(sources::MINI.into());
+        libraries.push(library::DRAWN.into());
     }
     Ok(Request {
         instruction: args.instruction.clone().unwrap_or_default(),

@@ -8,6 +8,7 @@ pub(crate) mod edit;
 pub(crate) mod eval;
 pub(crate) mod init;
 pub(crate) mod inspect;
+pub(crate) mod library;
 pub(crate) mod list;
 pub(crate) mod man;
 pub(crate) mod merge;

@@ -5,7 +5,7 @@ use std::fs;
 use crate::support::{fresh, ixc, text};
 
 /// Every command but clap's own `help`.
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 18] = [
     "run",
     "pull",
     "list",
@@ -17,6 +17,7 @@ const COMMANDS: [&str; 17] = [
     "quantize",
     "perplexity",
     "eval",
+    "library",
     "world",
     "bench",
     "init",

@@ -12,6 +12,7 @@ mod help;
 mod hub;
 mod init;
 mod inspect;
+mod library;
 mod merge;
 mod perplexity;
 mod quantize;
