@@ -21,9 +21,20 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("ixc-model", &["ixc-nn", "ixc-input"]),
     ("ixc-engine", &["ixc-model", "ixc-nn", "ixc-input"]),
     ("ixc-train", &["ixc-model", "ixc-nn", "ixc-input"]),
-    ("ixc-eval", &["ixc-engine", "ixc-model", "ixc-world", "ixc-nn", "ixc-input"]),
     ("ixc-library", &["ixc-input"]),
     ("ixc-compose", &["ixc-library", "ixc-export", "ixc-input"]),
+    (
+        "ixc-eval",
+        &[
+            "ixc-compose",
+            "ixc-library",
+            "ixc-engine",
+            "ixc-model",
+            "ixc-world",
+            "ixc-nn",
+            "ixc-input",
+        ],
+    ),
     (
         "ixc",
         &[
@@ -100,6 +111,7 @@ const REACHED_BY: &[(&str, &[&str], &str)] = &[
             "ixc-input",
             "ixc-library",
             "ixc-export",
+            "ixc-compose",
             "ixc-world",
             "ixc-model",
             "ixc-engine",

@@ -119,11 +119,7 @@ pub(crate) fn placed(
 }
 
 /// A picture that was found, its file taken into the assets.
-pub(crate) fn shown(
-    found: &Found,
-    sources: &Sources,
-    assets: &mut Assets,
-) -> Result<Shown, Error> {
+pub(crate) fn shown(found: &Found, sources: &Sources, assets: &mut Assets) -> Result<Shown, Error> {
     let bytes = sources.bytes(&found.origin)?;
     let asset = digest(&bytes);
     assets.entry(asset.clone()).or_insert_with(|| bytes.into());

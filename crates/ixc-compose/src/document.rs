@@ -31,11 +31,7 @@ pub struct Imprint {
 ///
 /// # Errors
 /// When a picture's file is not among the assets.
-pub fn document(
-    article: &Article,
-    assets: &Assets,
-    imprint: &Imprint,
-) -> Result<Document, Error> {
+pub fn document(article: &Article, assets: &Assets, imprint: &Imprint) -> Result<Document, Error> {
     let mut blocks = article.blocks.as_slice();
     let mut title = line(&imprint.title);
     if let [Block::Text { text }, rest @ ..] = blocks

@@ -41,7 +41,9 @@ pub enum Error {
         found: usize,
     },
     /// A picture's file is not what it was.
-    #[error("{path}: the picture is another one than when the composition was made; put the first one back, or compose anew")]
+    #[error(
+        "{path}: the picture is another one than when the composition was made; put the first one back, or compose anew"
+    )]
     Changed {
         /// The file.
         path: String,
@@ -69,7 +71,9 @@ pub enum Error {
         what: String,
     },
     /// A project's file that cannot be used.
-    #[error("this is no project that can be used: {what}; expected a file that ixc saved, as it was saved")]
+    #[error(
+        "this is no project that can be used: {what}; expected a file that ixc saved, as it was saved"
+    )]
     Project {
         /// What is wrong.
         what: String,

@@ -4,7 +4,7 @@
 
 use crate::{
     odd::Odd,
-    record::{Draft, Candidates, Caption, Choice, Places, Stage},
+    record::{Candidates, Caption, Choice, Draft, Places, Stage},
 };
 
 /// What happened.

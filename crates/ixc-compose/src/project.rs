@@ -17,7 +17,7 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter, write::SimpleFileOptions};
 use crate::{
     Composition, Error,
     article::{Article, Assets},
-    limits::{ASSETS_MAX, ASSET_BYTES, JSON_BYTES, PROJECT_BYTES},
+    limits::{ASSET_BYTES, ASSETS_MAX, JSON_BYTES, PROJECT_BYTES},
     source::digest,
 };
 
@@ -117,10 +117,15 @@ impl Project {
         };
         let json = serde_json::to_vec_pretty(&json).map_err(|error| bad(error.to_string()))?;
         ensure(json.len() as u64 <= JSON_BYTES, || {
-            format!("{} bytes of versions, the limit is {JSON_BYTES}; export it and begin anew", json.len())
+            format!(
+                "{} bytes of versions, the limit is {JSON_BYTES}; export it and begin anew",
+                json.len()
+            )
         })?;
         let used = self.used();
-        ensure(used.len() <= ASSETS_MAX, || format!("{} pictures, the limit is {ASSETS_MAX}", used.len()))?;
+        ensure(used.len() <= ASSETS_MAX, || {
+            format!("{} pictures, the limit is {ASSETS_MAX}", used.len())
+        })?;
         let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
         let packed = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
         let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
@@ -147,7 +152,9 @@ impl Project {
     /// When they are no project, damaged, or more than any has.
     pub fn read(bytes: &[u8]) -> Result<Self, Error> {
         let found = bytes.len() as u64;
-        ensure(found <= PROJECT_BYTES, || format!("it has {found} bytes, the limit is {PROJECT_BYTES}"))?;
+        ensure(found <= PROJECT_BYTES, || {
+            format!("it has {found} bytes, the limit is {PROJECT_BYTES}")
+        })?;
         let mut zip = ZipArchive::new(Cursor::new(bytes))
             .map_err(|error| bad(format!("it is no zip archive, or a damaged one ({error})")))?;
         let entries = zip.len();
@@ -156,9 +163,9 @@ impl Project {
         })?;
         let (mut json, mut assets, mut total) = (None, Assets::new(), 0);
         for at in 0..entries {
-            let mut entry = zip
-                .by_index(at)
-                .map_err(|error| bad(format!("its file number {} cannot be read ({error})", at + 1)))?;
+            let mut entry = zip.by_index(at).map_err(|error| {
+                bad(format!("its file number {} cannot be read ({error})", at + 1))
+            })?;
             let name = entry.name().map(|name| name.into_owned()).map_err(|error| {
                 bad(format!("its file number {} has no name ({error})", at + 1))
             })?;
@@ -172,9 +179,13 @@ impl Project {
             // What the archive says of its sizes is not believed.
             let read = entry.by_ref().take(limit + 1).read_to_end(&mut bytes);
             read.map_err(|error| bad(format!("its {name} is damaged ({error})")))?;
-            ensure(bytes.len() as u64 <= limit, || format!("its {name} has more than {limit} bytes"))?;
+            ensure(bytes.len() as u64 <= limit, || {
+                format!("its {name} has more than {limit} bytes")
+            })?;
             total += bytes.len() as u64;
-            ensure(total <= PROJECT_BYTES, || format!("it unpacks to more than {PROJECT_BYTES} bytes"))?;
+            ensure(total <= PROJECT_BYTES, || {
+                format!("it unpacks to more than {PROJECT_BYTES} bytes")
+            })?;
             match asset {
                 Some(asset) => {
                     ensure(digest(&bytes) == asset, || format!("its {name} is damaged"))?;
@@ -196,7 +207,8 @@ impl Project {
             format!("its present version is {at} of {}", versions.len())
         })?;
         // The composition is held to what a record of stages is held to.
-        let composition = serde_json::to_vec(&composition).map_err(|error| bad(error.to_string()))?;
+        let composition =
+            serde_json::to_vec(&composition).map_err(|error| bad(error.to_string()))?;
         let composition = Composition::read(&composition)?;
         let project = Self { created, composition, versions, at, assets };
         let gone = project.used().into_iter().find(|name| !project.assets.contains_key(*name));

@@ -204,10 +204,9 @@ impl Composition {
         }
         let short = |choice: &&Choice| choice.taken.is_some_and(|at| at >= choice.shown.len());
         match read.choices.iter().flatten().find(short) {
-            Some(choice) => Err(bad(format!(
-                "section {} takes a picture that is not shown",
-                choice.place
-            ))),
+            Some(choice) => {
+                Err(bad(format!("section {} takes a picture that is not shown", choice.place)))
+            }
             None => Ok(read),
         }
     }

@@ -99,9 +99,12 @@ impl Request {
         let texts = [Some(&self.instruction), self.outline.as_ref(), self.requirements.as_ref()];
         let bytes: usize = texts.iter().flatten().map(|text| text.len()).sum();
         let asks = texts.iter().flatten().any(|text| !text.trim().is_empty());
-        ensure(asks || !self.own.is_empty(), "instruction", "words, an outline or pictures", || {
-            "nothing".into()
-        })?;
+        ensure(
+            asks || !self.own.is_empty(),
+            "instruction",
+            "words, an outline or pictures",
+            || "nothing".into(),
+        )?;
         let expected = format!("at most {REQUEST_BYTES} bytes");
         ensure(bytes <= REQUEST_BYTES, "instruction", &expected, || bytes.to_string())?;
         let (own, expected) = (self.own.len(), format!("at most {MAX_SUPPLIED} of your own"));

@@ -141,7 +141,8 @@ impl Library {
     /// # Errors
     /// When it cannot be searched.
     pub fn search(&self, caption: &str, exclude: &[Id], most: usize) -> Result<Vec<Found>, Error> {
-        let hits = self.library.search(caption, exclude, most).map_err(|error| self.failed(error))?;
+        let hits =
+            self.library.search(caption, exclude, most).map_err(|error| self.failed(error))?;
         let found = |hit: Hit| Found {
             origin: Origin::Library { library: self.name.clone(), id: hit.entry.id },
             caption: hit.entry.caption().unwrap_or_default().to_owned(),
@@ -234,7 +235,7 @@ impl Sources {
             Origin::File { path } => Ok(Arc::new(decode(path, &self.bytes(origin)?)?)),
             Origin::Library { id, .. } => {
                 Ok(Arc::new(decode(&format!("picture {id}"), &self.bytes(origin)?)?))
-            },
+            }
         }
     }
 

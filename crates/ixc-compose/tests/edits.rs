@@ -4,8 +4,9 @@ mod common;
 
 use common::*;
 use ixc_compose::{
-    Edit, Error, Project, Sources, Watch, assemble,
+    Edit, Error, Project, Sources, Watch,
     article::Block,
+    assemble,
     chat::Decoding,
     edit::{With, edit},
     source::Origin,
@@ -86,7 +87,10 @@ fn paragraphs_are_changed_in_the_protocol_s_words() {
         let mut project = project(&sources);
         let before = project.article().clone();
         let turns = change(&mut project, &what, says("New.\n"), &sources).unwrap();
-        assert_eq!((turns, lines(&project)), (vec![asked.to_owned()], after.iter().map(|line| words(line)).collect()));
+        assert_eq!(
+            (turns, lines(&project)),
+            (vec![asked.to_owned()], after.iter().map(|line| words(line)).collect())
+        );
         project.undo().unwrap();
         assert_eq!(*project.article(), before);
     }
@@ -162,13 +166,17 @@ fn pictures_get_captions_candidates_and_others_in_their_place() {
     let turns = change(&mut project, &Edit::Recaption { at: 2, caption: None }, script, &sources);
     assert_eq!(
         turns.unwrap(),
-        ["给定文章\"<Seg0> Title\n<Seg1> It snows.\n<Seg2> Boats.\n\" 给出适合在<Seg1>后插入的图像对应的标题。"]
+        [
+            "给定文章\"<Seg0> Title\n<Seg1> It snows.\n<Seg2> Boats.\n\" 给出适合在<Seg1>后插入的图像对应的标题。"
+        ]
     );
     assert_eq!(lines(&project)[2], "[A boat by the lake]");
     let script = Script { choices: vec!["C".into()], ..Script::default() };
     let chosen = Edit::Replace { at: 2, with: With::Chosen };
     let turns = change(&mut project, &chosen, script, &sources).unwrap();
-    assert!(turns[0].starts_with("根据给定上下文和候选图像，选择合适的配图：Title\nIt snows.\n候选图像包括: A."));
+    assert!(turns[0].starts_with(
+        "根据给定上下文和候选图像，选择合适的配图：Title\nIt snows.\n候选图像包括: A."
+    ));
     assert_eq!(shown(&project).origin, origins(&project)[2]);
     // A file of one's own stays in the project.
     let with = With::File { path: "me/cat.bmp".into(), bytes: bmp(1, 2, 3) };
@@ -190,7 +198,10 @@ fn a_new_picture_is_captioned_found_and_chosen() {
     };
     let what = Edit::Illustrate { after: 3, caption: None, with: None };
     let turns = change(&mut project, &what, script, &sources).unwrap();
-    assert!(turns[0].contains("现在<Seg1>后插入图像对应的标题是\"Snow in the forest\"。给出适合在<Seg2>后"));
+    assert!(
+        turns[0]
+            .contains("现在<Seg1>后插入图像对应的标题是\"Snow in the forest\"。给出适合在<Seg2>后")
+    );
     assert!(turns[1].contains("It snows.\n<ImageHere>Boats.\n候选图像包括: "), "{}", turns[1]);
     assert_eq!(lines(&project)[4], "[A boat by the lake]");
     let with = Some(With::File { path: "cat.bmp".into(), bytes: bmp(4, 5, 6) });

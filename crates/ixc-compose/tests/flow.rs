@@ -6,9 +6,7 @@ use std::{cell::Cell, collections::HashSet, thread};
 
 use common::*;
 use ixc_compose::{
-    Composition, Error, Request, Sources, Stage, Watch, compose,
-    odd::Odd,
-    request::Images,
+    Composition, Error, Request, Sources, Stage, Watch, compose, odd::Odd, request::Images,
     source::Origin,
 };
 
@@ -29,7 +27,8 @@ fn every_prompt_is_the_protocol_s() {
     let mut made = Composition::new(Request { images: Images::Count(2), ..request(&sources) });
     let mut watch = Watch { observe: &mut |_| {}, stop: &|| false };
     compose(&mut made, &model, &sources, &mut watch).unwrap();
-    let [a, b, c] = ["<Seg0> Title\n", "<Seg1> It snows in the forest.\n", "<Seg2> Boats on the lake.\n"];
+    let [a, b, c] =
+        ["<Seg0> Title\n", "<Seg1> It snows in the forest.\n", "<Seg2> Boats on the lake.\n"];
     let choice = "根据给定上下文和候选图像，选择合适的配图：";
     let letters = "候选图像包括: A.<ImageHere>\nB.<ImageHere>\nC.<ImageHere>\nD.<ImageHere>";
     let expected = [
@@ -45,7 +44,9 @@ fn every_prompt_is_the_protocol_s() {
         ),
         (format!("{choice}Title\nIt snows in the forest.\n{letters}"), 4),
         (
-            format!("{choice}Title\nIt snows in the forest.\n<ImageHere>Boats on the lake.\n{letters}"),
+            format!(
+                "{choice}Title\nIt snows in the forest.\n<ImageHere>Boats on the lake.\n{letters}"
+            ),
             5,
         ),
     ];
@@ -71,9 +72,8 @@ fn own_pictures_are_used_once_and_the_last_unasked() {
     assert!(asked[1].0.ends_with("选择适合插入图像的行"), "the model decides");
     assert!(asked[2].0.ends_with("候选图像包括: A.<ImageHere>\nB.<ImageHere>"));
     assert_eq!(asked.len(), 3);
-    let taken = |choice: &ixc_compose::record::Choice| {
-        choice.shown[choice.taken.unwrap()].origin.clone()
-    };
+    let taken =
+        |choice: &ixc_compose::record::Choice| choice.shown[choice.taken.unwrap()].origin.clone();
     let choices: Vec<_> = made.choices.as_ref().unwrap().iter().map(taken).collect();
     assert_eq!(choices, [Origin::Own(1), Origin::Own(0)]);
 }
@@ -140,11 +140,13 @@ fn a_model_that_says_nothing_at_all_is_told_of() {
 
 #[test]
 fn adversarial_answers_two_hundred_times() {
-    let places = ["", "<Seg>", "<Seg-1>", "<Seg99999999999999999999>", "<Seg0><Seg1>", "<Seg7>", "一"];
+    let places =
+        ["", "<Seg>", "<Seg-1>", "<Seg99999999999999999999>", "<Seg0><Seg1>", "<Seg7>", "一"];
     let captions = ["", "\"", "no end", "\n\n\"", "A lake with snow\"", "<script>\"", "<Seg1>\""];
     let choices = ["", "Z", "a", "A", "D", "E", "ＡＢ", "\u{202e}B"];
     let articles = ["", "one", "a\nb\nc", "<Seg0> x\n</s>\n\"", "图\n\n文"];
-    let (with_library, mixed) = (with_library(), Sources { own: own(2), libraries: vec![library()] });
+    let (with_library, mixed) =
+        (with_library(), Sources { own: own(2), libraries: vec![library()] });
     for run_number in 0..200usize {
         let pick = |of: &[&str], stride: usize| of[(run_number * stride / 3) % of.len()].to_owned();
         let script = Script {
@@ -153,7 +155,8 @@ fn adversarial_answers_two_hundred_times() {
             captions: vec![pick(&captions, 4), pick(&captions, 11)],
             choices: vec![pick(&choices, 13), pick(&choices, 5)],
             cut: run_number % 3 == 0,
-            refuses: [None, Some("适合插入图像的行是"), Some("标题是\""), Some("最合适的图是")][run_number % 4],
+            refuses: [None, Some("适合插入图像的行是"), Some("标题是\""), Some("最合适的图是")]
+                [run_number % 4],
         };
         let sources = if run_number % 2 == 0 { &with_library } else { &mixed };
         let images = [Images::Auto, Images::Count(2), Images::Count(5)][run_number % 3];

@@ -6,8 +6,9 @@ use std::io::{Cursor, Write as _};
 
 use common::*;
 use ixc_compose::{
-    Project, assemble,
+    Project,
     article::{Article, Block},
+    assemble,
     limits::ASSET_BYTES,
 };
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
@@ -101,7 +102,10 @@ fn archives_that_are_no_project_are_refused() {
         (vec![(asset.as_str(), &zeros)], "has more than"),
         (vec![], "it has no project.json"),
         (vec![("project.json", json.as_bytes())], "is missing"),
-        (vec![("project.json", json.replace("ixca/1", "ixca/7").as_bytes())], "of the form \"ixca/7\""),
+        (
+            vec![("project.json", json.replace("ixca/1", "ixca/7").as_bytes())],
+            "of the form \"ixca/7\"",
+        ),
         (
             vec![("project.json", json.replacen("\"at\": 0", "\"at\": 5", 1).as_bytes())],
             "its present version is 5 of 1",
@@ -118,8 +122,11 @@ fn an_archive_that_another_program_packed_again_is_read() {
     let project = project();
     let names: Vec<String> = project.assets.keys().map(|name| format!("assets/{name}")).collect();
     let json = json(&project);
-    let mut files: Vec<(&str, &[u8])> =
-        names.iter().map(String::as_str).zip(project.assets.values().map(|bytes| &**bytes)).collect();
+    let mut files: Vec<(&str, &[u8])> = names
+        .iter()
+        .map(String::as_str)
+        .zip(project.assets.values().map(|bytes| &**bytes))
+        .collect();
     files.push(("project.json", json.as_bytes()));
     for packing in [CompressionMethod::Stored, CompressionMethod::Deflated] {
         assert_eq!(Project::read(&archive(&files, packing)).unwrap(), project);
@@ -137,7 +144,8 @@ fn damaged_files_are_refused_or_read_as_they_were() {
     let mut state = 1u64;
     for _ in 0..rounds.unwrap_or(400usize) {
         let mut damaged = bytes.clone();
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let at = (state >> 33) as usize % damaged.len();
         damaged[at] ^= 1 << (state >> 60 & 7);
         // A date or a version may differ; what is read then is the same project.

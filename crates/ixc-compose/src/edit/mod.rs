@@ -178,9 +178,9 @@ impl Change<'_, '_> {
         self.exists(at)?;
         match &self.article.blocks[at] {
             Block::Text { text } => Ok(text),
-            Block::Picture(_) => {
-                Err(Error::Edit { what: format!("expected a paragraph, block {} is a picture", at + 1) })
-            }
+            Block::Picture(_) => Err(Error::Edit {
+                what: format!("expected a paragraph, block {} is a picture", at + 1),
+            }),
         }
     }
 
@@ -188,9 +188,9 @@ impl Change<'_, '_> {
         self.exists(at)?;
         match &self.article.blocks[at] {
             Block::Picture(picture) => Ok(picture),
-            Block::Text { .. } => {
-                Err(Error::Edit { what: format!("expected a picture, block {} is a paragraph", at + 1) })
-            }
+            Block::Text { .. } => Err(Error::Edit {
+                what: format!("expected a picture, block {} is a paragraph", at + 1),
+            }),
         }
     }
 }

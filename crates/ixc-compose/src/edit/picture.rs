@@ -154,8 +154,7 @@ impl Change<'_, '_> {
             }
         }
         let caption = self.picture(at)?.caption.clone();
-        let choice =
-            stage::chosen(&sections, &standing, place, found, caption, &mut self.work)?;
+        let choice = stage::chosen(&sections, &standing, place, found, caption, &mut self.work)?;
         self.work.watch.tell(Event::Choice(&choice));
         self.work.watch.odd(&choice.odd);
         Ok(placed(&choice, self.work.sources, &mut self.assets)?.shown)

@@ -6,10 +6,7 @@ use ixc_input::{
 };
 
 use super::{How, Work};
-use crate::{
-    Error, Event, Stage, chat::Ended, odd::Odd, record::Draft,
-    request::Request,
-};
+use crate::{Error, Event, Stage, chat::Ended, odd::Odd, record::Draft, request::Request};
 
 /// Writes the article.
 pub(crate) fn article(request: &Request, work: &mut Work<'_, '_>) -> Result<Draft, Error> {

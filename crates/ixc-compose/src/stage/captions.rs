@@ -5,18 +5,10 @@
 use ixc_input::composition;
 
 use super::{How, Work};
-use crate::{
-    Composition, Error, Event, Stage,
-    limits::CAPTION_WORDS,
-    odd::Odd,
-    record::Caption,
-};
+use crate::{Composition, Error, Event, Stage, limits::CAPTION_WORDS, odd::Odd, record::Caption};
 
 /// Captions of all places that no own picture is for.
-pub(crate) fn captions(
-    made: &Composition,
-    work: &mut Work<'_, '_>,
-) -> Result<Vec<Caption>, Error> {
+pub(crate) fn captions(made: &Composition, work: &mut Work<'_, '_>) -> Result<Vec<Caption>, Error> {
     let places = made.places.as_ref().map_or(&[][..], |places| &places.places);
     let places = places.get(made.request.own.len()..).unwrap_or_default();
     let mut captions: Vec<Caption> = Vec::new();

@@ -5,10 +5,7 @@
 
 use std::sync::Arc;
 
-use ixc_input::{
-    composition,
-    image::Picture,
-};
+use ixc_input::{composition, image::Picture};
 
 use super::{How, Work};
 use crate::{

@@ -7,10 +7,7 @@ use ixc_input::{composition, image::Picture};
 
 use super::{How, Work};
 use crate::{
-    Composition, Error, Event, Stage,
-    limits::PLACES_WORDS,
-    odd::Odd,
-    record::Places,
+    Composition, Error, Event, Stage, limits::PLACES_WORDS, odd::Odd, record::Places,
     request::Images,
 };
 
@@ -128,10 +125,8 @@ mod tests {
         assert_eq!(settle("nowhere", 4, None), (vec![], vec![Odd::NoPlaces]));
         let (places, odd) = settle("<Seg99><Seg2><Seg2><Seg99>", 4, None);
         assert_eq!(places, [2]);
-        let expected = [
-            Odd::PlaceOutOfRange { place: 99, sections: 4 },
-            Odd::PlaceRepeated { place: 2 },
-        ];
+        let expected =
+            [Odd::PlaceOutOfRange { place: 99, sections: 4 }, Odd::PlaceRepeated { place: 2 }];
         assert_eq!(odd, expected);
     }
 

@@ -145,7 +145,10 @@ pub(crate) fn run(request: Request, script: &Script, sources: &Sources) -> (Comp
 }
 
 /// A composition that is stopped when `stop` says so.
-pub(crate) fn stopped(script: &Script, stop: &dyn Fn() -> bool) -> (Composition, Result<(), Error>) {
+pub(crate) fn stopped(
+    script: &Script,
+    stop: &dyn Fn() -> bool,
+) -> (Composition, Result<(), Error>) {
     let sources = with_library();
     let mut made = Composition::new(request(&sources));
     let mut watch = Watch { observe: &mut |_| {}, stop };

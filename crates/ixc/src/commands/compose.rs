@@ -199,13 +199,14 @@ fn composed(made: &mut Composition, loaded: &Loaded, sources: &Sources) -> Resul
 /// Writes the files.
 fn finish(made: Composition, sources: &Sources, targets: &[Target]) -> Result<(), Failure> {
     if made.sections().is_empty() {
-        return Err(Failure::mistake("the model wrote nothing, so there is nothing to write to a file")
-            .with_hint("another --seed, or other words, may help"));
+        return Err(Failure::mistake(
+            "the model wrote nothing, so there is nothing to write to a file",
+        )
+        .with_hint("another --seed, or other words, may help"));
     }
     let (article, assets) = assemble(&made, sources).map_err(Failure::mistake)?;
     let project = Project::new(made, article, assets, files::now());
-    let options = ixc_export::Options { overwrite: true, ..ixc_export::Options::default() };
-    targets.iter().try_for_each(|target| target.write(&project, &options))
+    targets.iter().try_for_each(|target| target.write(&project, &files::options()))
 }
 
 /// A place for the record that cannot be written is told before an hour is spent.
@@ -255,9 +256,8 @@ fn request(args: &ComposeArgs) -> Result<Request, Failure> {
 
 /// A record to go on from.
 fn recorded(path: &Path, args: &ComposeArgs) -> Result<Composition, Failure> {
-    let failed = |error: &dyn std::fmt::Display| {
-        Failure::mistake(format!("{}: {error}", path.display()))
-    };
+    let failed =
+        |error: &dyn std::fmt::Display| Failure::mistake(format!("{}: {error}", path.display()));
     let json = fs::read(path).map_err(|error| failed(&error))?;
     let mut made = Composition::read(&json).map_err(|error| failed(&error))?;
     if let Some(stage) = args.again {
@@ -271,9 +271,8 @@ fn recorded(path: &Path, args: &ComposeArgs) -> Result<Composition, Failure> {
 
 /// A text file.
 fn text(path: &Path) -> Result<String, Failure> {
-    let failed = |error: &dyn std::fmt::Display| {
-        Failure::mistake(format!("{}: {error}", path.display()))
-    };
+    let failed =
+        |error: &dyn std::fmt::Display| Failure::mistake(format!("{}: {error}", path.display()));
     let size = fs::metadata(path).map_err(|error| failed(&error))?.len();
     if size > REQUEST_BYTES as u64 {
         return Err(failed(&format!("it has {size} bytes, the limit is {REQUEST_BYTES}")));

@@ -193,12 +193,14 @@ pub(crate) fn run(args: EditArgs) -> Result<(), Failure> {
         Action::Show => return output::print(&show::blocks(project.article())),
         Action::History => return history(&project),
         Action::Undo => {
-            let undone = project.undo().ok_or_else(|| Failure::mistake("there is nothing to undo"))?;
+            let undone =
+                project.undo().ok_or_else(|| Failure::mistake("there is nothing to undo"))?;
             output::note(&format!("undone: {undone}"));
             return files::save(&args.file, &project);
         }
         Action::Redo => {
-            let done = project.redo().ok_or_else(|| Failure::mistake("there is nothing to redo"))?;
+            let done =
+                project.redo().ok_or_else(|| Failure::mistake("there is nothing to redo"))?;
             output::note(&format!("done again: {done}"));
             return files::save(&args.file, &project);
         }
@@ -352,7 +354,7 @@ fn export(project: &Project, args: &ExportArgs) -> Result<(), Failure> {
         max_width: args.max_width,
         jpeg_quality: args.jpeg_quality,
         keep_metadata: args.keep_metadata,
-        overwrite: args.replace,
+        ..files::options()
     };
     let targets: Vec<Target> = args
         .out

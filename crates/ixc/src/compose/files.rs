@@ -33,7 +33,8 @@ impl Target {
         if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case(PROJECT)) {
             let folder = files::folder_of(path);
             if !folder.is_dir() {
-                let message = format!("{}: there is no folder {}", path.display(), folder.display());
+                let message =
+                    format!("{}: there is no folder {}", path.display(), folder.display());
                 return Err(Failure::mistake(message));
             }
             if path.is_dir() || (path.exists() && !replace) {
@@ -60,13 +61,18 @@ impl Target {
             Self::Export(path, format) => {
                 let made = document(project.article(), &project.assets, &imprint(project))
                     .map_err(Failure::mistake)?;
-                let written = ixc_export::write(&made, *format, path, options)
-                    .map_err(Failure::mistake)?;
+                let written =
+                    ixc_export::write(&made, *format, path, options).map_err(Failure::mistake)?;
                 told(&written.path, written.bytes);
                 Ok(())
             }
         }
     }
+}
+
+/// How exports are written where nothing else is asked for. What may not be replaced [`Target::of`] has refused.
+pub(crate) fn options() -> ixc_export::Options {
+    ixc_export::Options { overwrite: true, ..ixc_export::Options::default() }
 }
 
 fn hinted(message: String) -> Failure {
@@ -93,9 +99,8 @@ pub(crate) fn replace(path: &Path, made: &[u8]) -> Result<(), Failure> {
 
 /// Reads a project's file.
 pub(crate) fn read(path: &Path) -> Result<Project, Failure> {
-    let failed = |error: &dyn std::fmt::Display| {
-        Failure::mistake(format!("{}: {error}", path.display()))
-    };
+    let failed =
+        |error: &dyn std::fmt::Display| Failure::mistake(format!("{}: {error}", path.display()));
     let size = fs::metadata(path).map_err(|error| failed(&error))?.len();
     if size > PROJECT_BYTES {
         return Err(failed(&format!("it has {size} bytes; a project has {PROJECT_BYTES} at most")));

@@ -102,7 +102,6 @@ fn pictured(picture: &Picture) -> String {
         None => "picture: none".into(),
     };
     let candidates = lettered(&picture.candidates);
-    let candidates =
-        if candidates.is_empty() { String::new() } else { format!("{candidates}\n") };
+    let candidates = if candidates.is_empty() { String::new() } else { format!("{candidates}\n") };
     format!("[{shown}] \"{}\"\n{candidates}", picture.caption)
 }

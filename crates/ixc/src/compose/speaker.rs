@@ -24,8 +24,7 @@ impl Chat for Speaker<'_> {
     ) -> Result<Reply, Refusal> {
         let refused = |error: ixc_engine::Error| Refusal(error.to_string());
         let mut events = self.0.answer(&request(ask)).map_err(refused)?.stop_when(stop);
-        let cost =
-            Cost { positions: events.prompt_positions(), reused: events.reused_positions() };
+        let cost = Cost { positions: events.prompt_positions(), reused: events.reused_positions() };
         let mut reply = Reply { text: String::new(), ended: Ended::Stopped, cost };
         for event in events.by_ref() {
             match event.map_err(refused)? {

@@ -7,6 +7,7 @@
 mod bad_input;
 mod bench;
 mod chat;
+mod compose;
 mod eval;
 mod help;
 mod hub;
