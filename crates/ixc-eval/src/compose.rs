@@ -109,7 +109,7 @@ pub fn examine(
         let images = Images::Count(wanted);
         let request = Request { instruction, images, seed, ..Request::default() };
         let mut made = Composition::new(request);
-        let mut run = |made: &mut Composition, sources: &Sources| {
+        let run = |made: &mut Composition, sources: &Sources| {
             let mut watch = Watch { observe: &mut |_| {}, stop: &stop };
             match compose(made, chat, sources, &mut watch) {
                 Err(ixc_compose::Error::Cancelled) => Err(Error::Cancelled),
