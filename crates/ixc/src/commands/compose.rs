@@ -157,8 +157,10 @@ pub(crate) fn run(args: ComposeArgs) -> Result<(), Failure> {
             "no pictures are given (--image) and no library is named (--library): their places stay open",
         );
     }
-    let loaded = args.model.load(Talks::Several)?;
-    let result = composed(&mut made, &loaded, &sources);
+    let result = match Stage::ALL.iter().all(|stage| made.has(*stage)) {
+        true => Ok(()),
+        false => composed(&mut made, &args.model.load(Talks::Several)?, &sources),
+    };
     if let Some(path) = &args.json {
         let json = serde_json::to_string_pretty(&made).expect("plain data") + "\n";
         files::replace(path, json.as_bytes())?;
@@ -233,7 +235,8 @@ fn request(args: &ComposeArgs) -> Result<Request, Failure> {
     });
     let own: Vec<_> = own.collect();
     let images = if args.text_only { Images::None } else { args.images };
-    let is_mini = matches!(args.model.place()?, Place::Mini(_));
+    // A model that cannot be found is told of when it is loaded.
+    let is_mini = matches!(args.model.place(), Ok(Place::Mini(_)));
     let mut libraries = args.library.clone();
     if is_mini && libraries.is_empty() && own.is_empty() && images != Images::None {
         libraries.push(library::DRAWN.into());

@@ -24,7 +24,7 @@ fn library(folder: &Path) -> String {
 }
 
 fn compose(more: &[&str]) -> Ran {
-    ixc(&[&["compose", "-m", tiny(), "--context", "600"], more].concat())
+    ixc(&[&["compose", "-m", tiny(), "--context", "600", "--exact"], more].concat())
 }
 
 #[test]
