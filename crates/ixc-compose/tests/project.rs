@@ -137,12 +137,11 @@ fn an_archive_that_another_program_packed_again_is_read() {
 fn damaged_files_are_refused_or_read_as_they_were() {
     let project = project();
     let bytes = project.write().unwrap();
-    for length in (0..bytes.len()).step_by(97) {
+    for length in (0..bytes.len()).step_by(331) {
         Project::read(&bytes[..length]).unwrap_err();
     }
-    let rounds = std::env::var("IXC_FUZZ_ROUNDS").ok().and_then(|rounds| rounds.parse().ok());
     let mut state = 1u64;
-    for _ in 0..rounds.unwrap_or(400usize) {
+    for _ in 0..ixc_goldens::fuzz_rounds(200) {
         let mut damaged = bytes.clone();
         state =
             state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
