@@ -202,6 +202,11 @@ impl<'a> Answering<'a> {
         self.prompt_positions
     }
 
+    /// How many of them are known, from the conversation's past or another's.
+    pub fn reused_positions(&self) -> usize {
+        self.reused_positions
+    }
+
     /// Pictures that are still to be looked at.
     pub fn unseen_pictures(&self) -> usize {
         self.unseen.len() - self.features.len()

@@ -47,6 +47,12 @@ pub enum Error {
         /// Why.
         source: ixc_input::Error,
     },
+    /// The library that articles are illustrated from cannot be made or used.
+    #[error("the examination's library: {reason}")]
+    Library {
+        /// Why.
+        reason: String,
+    },
     /// Who watched wanted it to end; what was answered is kept.
     #[error("stopped before the last question; the same command goes on from here")]
     Cancelled,

@@ -6,6 +6,7 @@
 //! killed and goes on gives the same bytes as one that was not. Deliberately absent: the terminal, the network.
 
 pub mod answers;
+pub mod compose;
 pub mod error;
 mod hold;
 pub mod interval;

@@ -1,8 +1,8 @@
 //! A user's picture file becomes 8-bit RGB, as Pillow's `Image.open(file).convert("RGB")` reads it.
 //!
 //! Invariants: the header's size meets the limits before memory for the raster is taken; any bytes
-//! whatever give a picture or an error with one of a fixed list of texts. Alpha is dropped, never
-//! composited; 16 bits become 8 by their high byte; only the first frame of an animation is read.
+//! whatever give a picture or an error with one of a fixed list of texts. Alpha is dropped (but where
+//! a person looks on, [`see`]); 16 bits become 8 by their high byte; only the first frame of an animation is read.
 //! Known differences from Pillow: JPEG decoders round differently, by at most five levels in all that
 //! was compared; BMPs of 5 or 6 bits a colour are rounded instead of cut off, by one level.
 //! Deliberately absent: files' paths, writing pictures, colour management (Pillow ignores profiles
@@ -146,11 +146,65 @@ pub fn load(bytes: &[u8], orientation: Orientation) -> Result<Picture, Error> {
     }
     let format = header::read(bytes)?;
     let (picture, turn) = match format {
-        Format::Gif => (gif::decode(bytes)?, Turn::NoTransforms),
+        Format::Gif => (gif::decode(bytes, Alpha::Dropped)?, Turn::NoTransforms),
         Format::Tiff => tiff::decode(bytes)?,
-        _ => decode(bytes, format, orientation)?,
+        _ => {
+            let decoded = decode(bytes, format, orientation, Alpha::Dropped)?;
+            (decoded.picture, decoded.turn)
+        }
     };
     Ok(picture.turned(turn))
+}
+
+/// A picture as a person sees it on a page, and what was done for that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Turned as its note says; what is transparent lies on white (but a TIFF's, which is dropped).
+    pub picture: Picture,
+    /// What the file is.
+    pub format: Format,
+    /// Whether the raster of the file lies differently.
+    pub turned: bool,
+    /// How its colours are meant: an ICC profile for RGB, where the file has one. The pixels are as stored.
+    pub profile: Option<Vec<u8>>,
+}
+
+/// Reads a picture file from memory for the eyes of a person, not of a model ([`load`]).
+///
+/// # Errors
+/// As [`load`].
+pub fn see(bytes: &[u8]) -> Result<Seen, Error> {
+    if bytes.len() as u64 > MAX_PICTURE_FILE_BYTES {
+        return Err(Error::PictureFileTooLarge { bytes: bytes.len() as u64 });
+    }
+    let format = header::read(bytes)?;
+    let plain = |(picture, turn)| Decoded { picture, turn, profile: None };
+    let Decoded { picture, turn, profile } = match format {
+        Format::Gif => plain((gif::decode(bytes, Alpha::OnWhite)?, Turn::NoTransforms)),
+        Format::Tiff => plain(tiff::decode(bytes)?),
+        _ => decode(bytes, format, Orientation::Exif, Alpha::OnWhite)?,
+    };
+    // Bytes 16 to 19 of a profile name the colours it is for; gray and inks have become RGB.
+    let profile = profile.filter(|profile| profile.get(16..20) == Some(b"RGB "));
+    Ok(Seen { picture: picture.turned(turn), format, turned: turn != Turn::NoTransforms, profile })
+}
+
+/// What becomes of transparency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Alpha {
+    /// Colours stay as they are stored, as the published code has it.
+    Dropped,
+    /// The picture lies on white paper.
+    OnWhite,
+}
+
+/// What [`decode`] finds in a file.
+struct Decoded {
+    picture: Picture,
+    /// How it is to be turned.
+    turn: Turn,
+    /// Its colour profile, as it stands there.
+    profile: Option<Vec<u8>>,
 }
 
 /// Reads the formats whose pixels the `image` crate gives as Pillow does.
@@ -158,7 +212,8 @@ fn decode(
     bytes: &[u8],
     format: Format,
     orientation: Orientation,
-) -> Result<(Picture, Turn), Error> {
+    alpha: Alpha,
+) -> Result<Decoded, Error> {
     let refuse = |error| refusal(error, format);
     let mut decoder = open(bytes, format).map_err(refuse)?;
     let (width, height) = decoder.dimensions();
@@ -175,13 +230,19 @@ fn decode(
         // An EXIF block that cannot be read says nothing about the picture beside it.
         Orientation::Exif => decoder.orientation().unwrap_or(Turn::NoTransforms),
     };
+    // Neither does a profile that cannot be read.
+    let profile = decoder.icc_profile().ok().flatten();
     let bytes = decoder.total_bytes();
     if bytes > MAX_PICTURE_DECODE_BYTES {
         return Err(Error::PictureMemory { format });
     }
     let mut samples = vec![0; bytes as usize];
     decoder.read_image_boxed(&mut samples).map_err(refuse)?;
-    Ok((Picture::from_rgb(width, height, raster::to_rgb(samples, layout)), turn))
+    if alpha == Alpha::OnWhite {
+        raster::lay_on_white(&mut samples, layout);
+    }
+    let picture = Picture::from_rgb(width, height, raster::to_rgb(samples, layout));
+    Ok(Decoded { picture, turn, profile })
 }
 
 fn open<'a>(bytes: &'a [u8], format: Format) -> Result<Box<dyn ImageDecoder + 'a>, ImageError> {

@@ -7,8 +7,8 @@ use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     commands::{
-        bench, completions, eval, init, inspect, list, man, merge, perplexity, pull, quantize, rm,
-        run, tokenizer, trace, train, world,
+        bench, completions, compose, edit, eval, init, inspect, library, list, man, merge,
+        perplexity, pull, quantize, rm, run, tokenizer, trace, train, world,
     },
     environment, exit,
     exit::Failure,
@@ -42,6 +42,8 @@ Examples:
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
     Run(run::RunArgs),
+    Compose(Box<compose::ComposeArgs>),
+    Edit(Box<edit::EditArgs>),
     Pull(pull::PullArgs),
     List(list::ListArgs),
     Rm(rm::RmArgs),
@@ -52,6 +54,7 @@ pub(crate) enum Command {
     Quantize(quantize::QuantizeArgs),
     Perplexity(perplexity::PerplexityArgs),
     Eval(Box<eval::EvalArgs>),
+    Library(Box<library::LibraryArgs>),
     World(world::WorldArgs),
     Bench(bench::BenchArgs),
     Init(init::InitArgs),
@@ -65,6 +68,8 @@ impl Command {
     pub(crate) fn run(self) -> Result<(), Failure> {
         match self {
             Self::Run(args) => run::run(args),
+            Self::Compose(args) => compose::run(*args),
+            Self::Edit(args) => edit::run(*args),
             Self::Pull(args) => pull::run(args),
             Self::List(args) => list::run(args),
             Self::Rm(args) => rm::run(args),
@@ -75,6 +80,7 @@ impl Command {
             Self::Quantize(args) => quantize::run(args),
             Self::Perplexity(args) => perplexity::run(args),
             Self::Eval(args) => eval::run(*args),
+            Self::Library(args) => library::run(*args),
             Self::World(args) => world::run(args),
             Self::Bench(args) => bench::run(args),
             Self::Init(args) => init::run(args),

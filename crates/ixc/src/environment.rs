@@ -25,6 +25,7 @@ Environment:
   RAYON_NUM_THREADS
                    how many processor cores to use; all of them by default
   XDG_STATE_HOME   where the history of your questions is kept (in ixc/history)
+  XDG_DATA_HOME    where libraries of pictures are kept by name (in ixc/libraries)
   NO_COLOR         no colours";
 
 /// Whether colours are wanted at all (no-color.org: set and not empty means no).
@@ -46,11 +47,23 @@ pub(crate) fn home() -> Option<PathBuf> {
 
 /// The file that remembers questions from one conversation to the next.
 pub(crate) fn history_file() -> Option<PathBuf> {
-    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let state = absolute("XDG_STATE_HOME")
         .or_else(|| absolute("LOCALAPPDATA"))
         .or_else(|| Some(home()?.join(".local/state")))?;
     Some(state.join("ixc").join("history"))
+}
+
+/// Where a user's libraries of pictures are kept by their names.
+pub(crate) fn libraries() -> Option<PathBuf> {
+    let data = absolute("XDG_DATA_HOME")
+        .or_else(|| absolute("LOCALAPPDATA"))
+        .or_else(|| Some(home()?.join(".local/share")))?;
+    Some(data.join("ixc").join("libraries"))
+}
+
+/// A folder that a variable names; what is relative to wherever one is means nothing.
+fn absolute(name: &str) -> Option<PathBuf> {
+    env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
 /// A path as a person types it where no shell reads it: with a leading `~` for home.

@@ -72,6 +72,12 @@ enum SpacingArg {
 /// Seeds up to here survive every JSON reader, which may hold numbers as float64.
 const SEED_BITS: u32 = 53;
 
+/// A seed that nobody chose.
+pub(crate) fn random_seed() -> u64 {
+    // Rust seeds every hash map from the system's randomness; that is all that is needed here.
+    RandomState::new().build_hasher().finish() >> (u64::BITS - SEED_BITS)
+}
+
 impl AnswerArgs {
     /// Refuses flags that exclude each other.
     pub(crate) fn check(&self) -> Result<(), Failure> {
@@ -112,9 +118,7 @@ impl AnswerArgs {
 
     /// The first answer's seed: the given one, or a random one.
     pub(crate) fn first_seed(&self) -> u64 {
-        // Rust seeds every hash map from the system's randomness; that is all that is needed here.
-        let random = || RandomState::new().build_hasher().finish() >> (u64::BITS - SEED_BITS);
-        self.seed.unwrap_or_else(random)
+        self.seed.unwrap_or_else(random_seed)
     }
 
     /// Sets a request's options.

@@ -10,10 +10,10 @@ use std::{io::ErrorKind, num::NonZeroU64};
 
 use gif::{ColorOutput, DecodeOptions, DecodingError, MemoryLimit};
 
-use super::{Format, Picture, check_size};
+use super::{Alpha, Format, Picture, check_size};
 use crate::{Error, limits::MAX_PICTURE_DECODE_BYTES};
 
-pub(super) fn decode(bytes: &[u8]) -> Result<Picture, Error> {
+pub(super) fn decode(bytes: &[u8], alpha: Alpha) -> Result<Picture, Error> {
     let mut options = DecodeOptions::new();
     options.set_color_output(ColorOutput::Indexed);
     let limit = NonZeroU64::new(MAX_PICTURE_DECODE_BYTES).expect("a limit above 0");
@@ -25,7 +25,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Picture, Error> {
     let frame = frame.ok_or(Error::PictureDamaged { format: Format::Gif })?;
     let [left, top] = [frame.left, frame.top].map(usize::from);
     let [width, height] = [frame.width, frame.height].map(usize::from);
-    let free = usize::from(frame.transparent.unwrap_or(0));
+    let transparent = frame.transparent;
+    let free = usize::from(transparent.unwrap_or(0));
     let canvas = [screen[0].max(left + width), screen[1].max(top + height)];
     check_size(canvas[0] as u32, canvas[1] as u32)?;
 
@@ -33,7 +34,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Picture, Error> {
     if !indices.is_empty() {
         decoder.read_into_buffer(&mut indices).map_err(refusal)?;
     }
-    let colors = colors(decoder.palette().map_err(refusal)?);
+    let mut colors = colors(decoder.palette().map_err(refusal)?);
+    if let (Alpha::OnWhite, Some(transparent)) = (alpha, transparent) {
+        colors[usize::from(transparent)] = [255; 3];
+    }
     let mut rgb = colors[free].repeat(canvas[0] * canvas[1]); // (canvas height, canvas width, 3)
     if !indices.is_empty() {
         for (row, line) in indices.chunks_exact(width).enumerate() {

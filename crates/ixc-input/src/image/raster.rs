@@ -13,6 +13,8 @@ pub(super) struct Layout {
     pub(super) step: usize,
     /// The offsets of red, green and blue (thrice the same one: gray).
     pub(super) offsets: [usize; 3],
+    /// The offset of its opacity.
+    alpha: Option<usize>,
 }
 
 /// Where the high byte of a native 16-bit sample lies.
@@ -24,7 +26,8 @@ impl Layout {
     pub(super) fn new(samples: usize, bytes: usize, gray: bool) -> Layout {
         let high = if bytes == 2 { HIGH } else { 0 };
         let place = |sample: usize| if gray { high } else { sample * bytes + high };
-        Layout { step: samples * bytes, offsets: [place(0), place(1), place(2)] }
+        let alpha = matches!(samples, 2 | 4).then_some((samples - 1) * bytes + high);
+        Layout { step: samples * bytes, offsets: [place(0), place(1), place(2)], alpha }
     }
 
     /// The layout of a decoder's output; `None` for floating point.
@@ -43,9 +46,24 @@ impl Layout {
     }
 }
 
+/// Mixes the colours with white by their opacity, where the layout has one. (Of 16 bits the high bytes, which
+/// alone are kept.)
+pub(super) fn lay_on_white(samples: &mut [u8], layout: Layout) {
+    let Some(alpha) = layout.alpha else { return };
+    let [red, green, blue] = layout.offsets;
+    let colors = if red == green { &[red][..] } else { &[red, green, blue][..] };
+    for pixel in samples.chunks_exact_mut(layout.step) {
+        let opacity = u32::from(pixel[alpha]);
+        for &color in colors {
+            let mixed = u32::from(pixel[color]) * opacity + 255 * (255 - opacity);
+            pixel[color] = ((mixed + 127) / 255) as u8;
+        }
+    }
+}
+
 /// The samples as RGB, three bytes a pixel.
 pub(super) fn to_rgb(mut samples: Vec<u8>, layout: Layout) -> Vec<u8> {
-    let Layout { step, offsets: [red, green, blue] } = layout;
+    let Layout { step, offsets: [red, green, blue], .. } = layout;
     if step < 3 {
         return samples
             .chunks_exact(step)

@@ -59,8 +59,8 @@ pub fn library(options: &Options, progress: Progress<'_>) -> Result<Vec<Written>
     Ok(vec![Written { path, samples: options.count }])
 }
 
-/// The scene of a number: the first of its stream that is at the number's place.
-fn member(seed: u64, number: u64) -> Scene {
+/// The scene of a number of a library: the first of its stream that is at the number's place.
+pub fn member(seed: u64, number: u64) -> Scene {
     let place = Place::ALL[(number % Place::ALL.len() as u64) as usize];
     let scenes = (0..).map(|at| {
         sample::scene(SceneId { split: Split::Library, seed, number: (number << 16) + at })

@@ -12,13 +12,14 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use ixc_eval::{
-    Error,
+    Error, compose,
     interval::Share,
-    world::{self, Options, Report, What},
+    world::{self, Options, Report, What, report::Figure},
 };
 use ixc_nn::files;
 
 use crate::{
+    compose::speaker::Speaker,
     exit::{Exit, Failure},
     interrupt,
     model::{ModelArgs, Talks},
@@ -33,6 +34,7 @@ Examples:
   ixc eval world -m my-mini.gguf --scenes 200 --out results
   ixc eval world --what edits,writing         what it writes without pictures
   ixc eval world --out results --json | jq '.figures[] | {name, share}'
+  ixc eval compose                            illustrated articles of the mini model
 
 Answers are kept as they are given: the same command with the same --out goes on after a stop, and the figures \
 are the same as without one.";
@@ -48,6 +50,26 @@ pub(crate) struct EvalArgs {
 #[derive(Subcommand, Debug)]
 enum Benchmark {
     World(WorldArgs),
+    Compose(ComposeArgs),
+}
+
+/// Illustrated articles of instructions that nobody trained on: pictures asked for, found, chosen, fitting
+///
+/// The library holds 120 drawn pictures and, for each caption that the model gives, one that it is right for; so the
+/// right answer is known, and the pictures of other captions are wrong ones.
+#[derive(Args, Debug)]
+struct ComposeArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// How many articles
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    articles: u64,
+    /// Decides which instructions, and the random draws
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// Questions, captions, refusals, articles, places, choices and edits over drawn scenes that are in no training
@@ -92,7 +114,43 @@ fn parts() -> impl TypedValueParser<Value = What> {
 pub(crate) fn run(args: EvalArgs) -> Result<(), Failure> {
     match args.benchmark {
         Benchmark::World(args) => run_world(&args),
+        Benchmark::Compose(args) => run_compose(&args),
     }
+}
+
+fn run_compose(args: &ComposeArgs) -> Result<(), Failure> {
+    if args.articles == 0 {
+        return Err(Failure::mistake("--articles: expected at least 1, found 0"));
+    }
+    let folder = tempfile::tempdir().map_err(|error| Failure::mistake(error.to_string()))?;
+    let loaded = args.model.load(Talks::Several)?;
+    interrupt::watch();
+    let working = Working::start("composing");
+    let watch = |done: u64, of: u64| {
+        working.say(format!("article {} of {of}", done + 1));
+        if interrupt::pressed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let options = compose::Options { seed: args.seed, articles: args.articles };
+    let report = compose::examine(&Speaker(&loaded.engine), options, folder.path(), &watch);
+    working.clear();
+    let report = report.map_err(|error| match error {
+        Error::Cancelled => Failure::new(Exit::Interrupted, "stopped before the last article"),
+        error => Failure::mistake(error),
+    })?;
+    if args.json {
+        return output::print_json(&report);
+    }
+    let odd: Vec<String> =
+        report.odd.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+    output::print(&format!(
+        "{}\n{}, seed {}; {} positions, {} of them not read again; odd: {}\n",
+        table(&COLUMNS, &cells(&report.figures)),
+        counted(report.articles as usize, "article"),
+        report.seed,
+        report.positions,
+        report.reused,
+        if odd.is_empty() { "nothing".into() } else { odd.join(", ") }
+    ))
 }
 
 fn run_world(args: &WorldArgs) -> Result<(), Failure> {
@@ -143,8 +201,8 @@ fn percent(share: f64) -> String {
 }
 
 /// A figure's cells: share, interval, of how many, chance, blind, aim.
-fn cells(report: &Report) -> Vec<Vec<String>> {
-    let rows = report.figures.iter().map(|figure| {
+fn cells(figures: &[Figure]) -> Vec<Vec<String>> {
+    let rows = figures.iter().map(|figure| {
         let Share { share, low, high, of, .. } = figure.share;
         let optional = |value: Option<f64>| value.map_or(String::new(), percent);
         let aim = figure.aim.map_or(String::new(), |aim| {
@@ -177,7 +235,7 @@ fn shown(report: &Report) -> String {
     let scenes = counted(report.scenes as usize, "scene");
     format!(
         "{}\n{scenes} of the test split, seed {}\n",
-        table(&COLUMNS, &cells(report)),
+        table(&COLUMNS, &cells(&report.figures)),
         report.seed
     )
 }
@@ -194,6 +252,6 @@ fn markdown(report: &Report) -> String {
             })
             .collect(),
     );
-    text.extend(cells(report).into_iter().map(line));
+    text.extend(cells(&report.figures).into_iter().map(line));
     text
 }

@@ -3,9 +3,12 @@
 pub(crate) mod bench;
 pub(crate) mod bench_train;
 pub(crate) mod completions;
+pub(crate) mod compose;
+pub(crate) mod edit;
 pub(crate) mod eval;
 pub(crate) mod init;
 pub(crate) mod inspect;
+pub(crate) mod library;
 pub(crate) mod list;
 pub(crate) mod man;
 pub(crate) mod merge;

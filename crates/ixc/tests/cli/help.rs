@@ -5,8 +5,10 @@ use std::fs;
 use crate::support::{fresh, ixc, text};
 
 /// Every command but clap's own `help`.
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 20] = [
     "run",
+    "compose",
+    "edit",
     "pull",
     "list",
     "rm",
@@ -17,6 +19,7 @@ const COMMANDS: [&str; 17] = [
     "quantize",
     "perplexity",
     "eval",
+    "library",
     "world",
     "bench",
     "init",

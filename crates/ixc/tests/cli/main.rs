@@ -7,11 +7,13 @@
 mod bad_input;
 mod bench;
 mod chat;
+mod compose;
 mod eval;
 mod help;
 mod hub;
 mod init;
 mod inspect;
+mod library;
 mod merge;
 mod perplexity;
 mod quantize;

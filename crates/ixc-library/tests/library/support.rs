@@ -1,0 +1,87 @@
+//! Small pictures, each unlike all others, and short ways to make and read libraries.
+
+use std::{fs, ops::ControlFlow, path::Path};
+
+use ixc_library::{About, Add, Added, Entry, Library, Progress};
+
+/// A picture of blocks in colours that the seed decides, as a BMP.
+pub(crate) fn bmp(seed: u64) -> Vec<u8> {
+    sized_bmp(seed, 24)
+}
+
+/// As [`bmp`], with so many pixels a side; the same blocks whatever the size.
+pub(crate) fn sized_bmp(seed: u64, side: u32) -> Vec<u8> {
+    let row = (3 * side).next_multiple_of(4);
+    let mut file = b"BM".to_vec();
+    for word in [54 + row * side, 0, 54, 40, side, side, 1 | 24 << 16, 0, row * side, 0, 0, 0, 0] {
+        file.extend(word.to_le_bytes());
+    }
+    for y in 0..side {
+        for x in 0..side {
+            let block = u64::from(y * 6 / side * 6 + x * 6 / side);
+            file.extend(&mixed(seed * 64 + block).to_le_bytes()[..3]);
+        }
+        file.resize(54 + (row * (y + 1)) as usize, 0);
+    }
+    file
+}
+
+/// A number that looks like no other (SplitMix64).
+pub(crate) fn mixed(seed: u64) -> u64 {
+    let mut z = (seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// Writes a picture with its caption beside it.
+pub(crate) fn put(folder: &Path, name: &str, seed: u64, caption: &str) {
+    fs::create_dir_all(folder).unwrap();
+    fs::write(folder.join(format!("{name}.bmp")), bmp(seed)).unwrap();
+    if !caption.is_empty() {
+        fs::write(folder.join(format!("{name}.txt")), caption).unwrap();
+    }
+}
+
+pub(crate) fn go(_: Progress<'_>) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+pub(crate) fn go_on(_: usize, _: usize) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+/// Everything of a folder into a library.
+pub(crate) fn add(library: &mut Library, from: &Path) -> Added {
+    add_given(library, from, About::default())
+}
+
+pub(crate) fn add_given(library: &mut Library, from: &Path, given: About) -> Added {
+    let add = Add { from: vec![from.into()], given, threads: 2 };
+    library.add(&add, &mut go).unwrap()
+}
+
+/// All entries, in the order of their numbers.
+pub(crate) fn entries(library: &Library) -> Vec<Entry> {
+    library.ids().unwrap().into_iter().map(|id| library.get(id).unwrap()).collect()
+}
+
+/// A new library with the pictures of a folder, beside it.
+pub(crate) fn library_of(pictures: &Path, at: &Path) -> Library {
+    let mut library = Library::create(at).unwrap();
+    add(&mut library, pictures);
+    library
+}
+
+/// That nothing is wrong with it.
+pub(crate) fn assert_clean(library: &Library) {
+    let verified = library.verify(2, &mut go_on).unwrap();
+    assert_eq!(verified.faults, []);
+}
+
+/// What a search gives, as the pictures' names.
+pub(crate) fn names(library: &Library, caption: &str, k: usize) -> Vec<String> {
+    let hits = library.search(caption, &[], k).unwrap();
+    let name = |entry: &Entry| entry.path.file_stem().unwrap().to_str().unwrap().to_owned();
+    hits.iter().map(|hit| name(&hit.entry)).collect()
+}

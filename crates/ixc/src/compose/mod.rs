@@ -1,0 +1,8 @@
+//! Composing at the door: what `ixc compose` and `ixc edit` have in common.
+//!
+//! Deliberately absent: flags (`commands/`), and everything that the editor decides (`ixc-compose`).
+
+pub(crate) mod files;
+pub(crate) mod show;
+pub(crate) mod sources;
+pub(crate) mod speaker;
