@@ -22,7 +22,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         created: 1_795_725_534,
         generator: "export, an example".to_owned(),
     };
-    let options = Options { overwrite: true, ..Options::default() };
+    let fonts = vec!["/usr/share/fonts".into()];
+    let options = Options { overwrite: true, fonts, ..Options::default() };
     for to in arguments {
         let to = Path::new(&to);
         let written = write(&document, Format::of(to)?, to, &options)?;
@@ -35,9 +36,9 @@ fn block(line: &str, folder: &Path) -> Block {
     if let Some(heading) = line.strip_prefix("## ") {
         return Block::Heading(heading.to_owned());
     }
-    let mut parts = line.split(" | ").map(str::trim);
+    let mut parts = line.split('|').map(str::trim);
     let file = folder.join(parts.next().unwrap_or_default());
-    if !line.contains(" | ") || !file.is_file() {
+    if !line.contains('|') || !file.is_file() {
         return Block::Paragraph(line.to_owned());
     }
     let mut next = || parts.next().map(str::to_owned).filter(|part| !part.is_empty());

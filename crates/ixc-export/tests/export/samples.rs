@@ -140,3 +140,24 @@ pub fn article(number: usize, pictures: usize) -> Document {
     document.author = (number % 2 == 1).then(|| text(4).to_owned());
     document
 }
+
+/// A document in letters of the packaged font alone, with markup where there may be any.
+pub fn latin(number: usize, pictures: usize) -> Document {
+    let text = "An office of fine <script>alert(1)</script> flies: \u{201c}Déjà vu\u{201d} \u{2014} naïve, Straße & Łódź\u{2026} ";
+    let mut blocks = Vec::new();
+    for at in 0..pictures {
+        blocks.push(Block::Heading(format!("Heading {at} of {number}")));
+        blocks.push(paragraph(&text.repeat(2 + (at * 7 + number) % 9)));
+        let seed = (number * 1000 + at) as u32;
+        let mut picture = picture(drawing(seed, 300, 100 + 20 * at as u32), text);
+        picture.credit = Some(Credit {
+            author: Some("A. Author".to_owned()),
+            licence: Some("CC BY 4.0".to_owned()),
+            source: Some("https://example.com/p?id=1&b=2".to_owned()),
+        })
+        .filter(|_| at % 2 == 0);
+        picture.generated = (at % 3 == 1).then(|| "painter-1: lamps".to_owned());
+        blocks.push(Block::Picture(picture));
+    }
+    document("A title", "en", blocks)
+}

@@ -6,11 +6,38 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ixc_export::{Format, Options, write};
+use ixc_export::{Document, Format, Options, write};
 
-use crate::samples::article;
+use crate::samples::{article, latin};
 
-const TARGETS: &[(Format, &str)] = &[(Format::Markdown, "folder"), (Format::Markdown, "a.md")];
+const TARGETS: &[(Format, &str)] = &[
+    (Format::Markdown, "folder"),
+    (Format::Markdown, "a.md"),
+    (Format::Html, "a.html"),
+    (Format::Epub, "a.epub"),
+    (Format::Docx, "a.docx"),
+    (Format::Pdf, "a.pdf"),
+];
+
+/// An article for a format: a PDF needs fonts, and only one for Latin letters is packaged.
+fn sample(format: Format, number: usize, pictures: usize) -> Document {
+    if format == Format::Pdf { latin(number, pictures) } else { article(number, pictures) }
+}
+
+/// X1: as many pictures as an article may have places, and hostile text in every field, in every format.
+#[test]
+fn sixty_pictures_and_hostile_text() {
+    let folder = tempfile::tempdir().unwrap();
+    for &(format, name) in TARGETS {
+        for number in [0, 7, 14] {
+            let options = Options { overwrite: true, ..Options::default() };
+            let written =
+                write(&sample(format, number, 60), format, &folder.path().join(name), &options)
+                    .unwrap();
+            assert_eq!(written.pictures, 60, "{name}");
+        }
+    }
+}
 
 /// Every file below a folder.
 fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
@@ -35,7 +62,7 @@ fn the_same_document_gives_the_same_bytes() {
         let [first, second] = [(), ()].map(|()| {
             let folder = tempfile::tempdir().unwrap();
             let to = folder.path().join(name);
-            let written = write(&article(3, 9), format, &to, &Options::default()).unwrap();
+            let written = write(&sample(format, 3, 9), format, &to, &Options::default()).unwrap();
             let files = tree(folder.path());
             assert_eq!(written.bytes, files.values().map(|bytes| bytes.len() as u64).sum::<u64>());
             let relative = |path: PathBuf| path.strip_prefix(folder.path()).unwrap().to_owned();
@@ -53,7 +80,7 @@ fn a_failed_write_leaves_what_was_there() {
     let folder = tempfile::tempdir().unwrap();
     let options = Options { overwrite: true, ..Options::default() };
     for &(format, name) in TARGETS {
-        write(&article(1, 4), format, &folder.path().join(name), &options).unwrap();
+        write(&sample(format, 1, 4), format, &folder.path().join(name), &options).unwrap();
     }
     let before = tree(folder.path());
     let set = |mode| {
@@ -68,7 +95,7 @@ fn a_failed_write_leaves_what_was_there() {
         return;
     }
     for &(format, name) in TARGETS {
-        write(&article(2, 4), format, &folder.path().join(name), &options).unwrap_err();
+        write(&sample(format, 2, 4), format, &folder.path().join(name), &options).unwrap_err();
     }
     set(0o755);
     assert!(before.iter().all(|(path, bytes)| fs::read(path).unwrap() == *bytes));
@@ -78,7 +105,8 @@ fn a_failed_write_leaves_what_was_there() {
 fn nothing_is_left_beside_the_files() {
     let folder = tempfile::tempdir().unwrap();
     for &(format, name) in TARGETS {
-        write(&article(1, 4), format, &folder.path().join(name), &Options::default()).unwrap();
+        write(&sample(format, 1, 4), format, &folder.path().join(name), &Options::default())
+            .unwrap();
     }
     let stray =
         tree(folder.path()).into_keys().find(|path| path.extension().is_some_and(|e| e == "new"));
