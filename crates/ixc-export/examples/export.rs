@@ -22,8 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         created: 1_795_725_534,
         generator: "export, an example".to_owned(),
     };
-    let fonts = vec!["/usr/share/fonts".into()];
-    let options = Options { overwrite: true, fonts, ..Options::default() };
+    let options = Options { overwrite: true, ..Options::default() };
     for to in arguments {
         let to = Path::new(&to);
         let written = write(&document, Format::of(to)?, to, &options)?;

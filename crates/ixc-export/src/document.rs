@@ -80,20 +80,11 @@ pub struct Options {
     pub keep_metadata: bool,
     /// Replace what is there already.
     pub overwrite: bool,
-    /// For PDF, which holds its fonts: font files to use, and folders in which to look for characters that the
-    /// packaged Latin font lacks. The caller knows where its system keeps fonts.
-    pub fonts: Vec<PathBuf>,
 }
 
 impl Default for Options {
     /// Pictures of 1600 pixels (a column of 36 em on a fine screen), without metadata; nothing is replaced.
     fn default() -> Self {
-        Options {
-            max_width: 1600,
-            jpeg_quality: 85,
-            keep_metadata: false,
-            overwrite: false,
-            fonts: Vec::new(),
-        }
+        Options { max_width: 1600, jpeg_quality: 85, keep_metadata: false, overwrite: false }
     }
 }

@@ -103,34 +103,6 @@ pub enum Error {
         /// Why.
         source: ixc_input::Error,
     },
-    /// A file that was named as a font is none that can be used.
-    #[error("cannot use the font {}: {why}; name a file of TrueType or OpenType", path.display())]
-    Font {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// A PDF holds its fonts, and none was found for some of the text.
-    #[error(
-        "no font was found for {count} characters of the article ({characters}): a PDF needs {kind} that has them.          Install {example}, or name a font's file"
-    )]
-    NoFont {
-        /// What kind of font is missing.
-        kind: &'static str,
-        /// The first of the characters.
-        characters: String,
-        /// How many there are.
-        count: usize,
-        /// What could be installed.
-        example: &'static str,
-    },
-    /// A PDF could not be put together.
-    #[error("the PDF cannot be made: {why}; another format may do")]
-    Pdf {
-        /// What its writer said.
-        why: String,
-    },
     /// A file or folder cannot be written.
     #[error("cannot {doing} {}: {source}", path.display())]
     File {

@@ -18,8 +18,6 @@ pub enum Format {
     Epub,
     /// A document for office programs.
     Docx,
-    /// Pages as they will be printed, with their fonts.
-    Pdf,
 }
 
 /// Endings and what they mean; the first of each is the usual one.
@@ -30,9 +28,8 @@ const ENDINGS: &[(&str, Format)] = &[
     ("htm", Format::Html),
     ("epub", Format::Epub),
     ("docx", Format::Docx),
-    ("pdf", Format::Pdf),
 ];
-const EXPECTED: &str = ".md, .html, .epub, .docx or .pdf";
+const EXPECTED: &str = ".md, .html, .epub or .docx";
 
 impl Format {
     /// What the path's ending asks for; no ending, or a folder that is there, asks for Markdown in a folder.

@@ -20,7 +20,6 @@ mod html;
 pub mod limits;
 mod markdown;
 mod markup;
-mod pdf;
 mod put;
 mod strip;
 mod text;
@@ -65,6 +64,5 @@ pub fn write(
         Format::Html => html::write(&article, to, options.overwrite),
         Format::Epub => epub::write(&article, to, options.overwrite),
         Format::Docx => docx::write(&article, to, options.overwrite),
-        Format::Pdf => pdf::write(&article, to, options.overwrite, &options.fonts),
     }
 }

@@ -28,8 +28,9 @@ fn entries(document: &Document, format: Format) -> (BTreeMap<String, Vec<u8>>, V
         let mut entry = archive.by_index(at).unwrap();
         let mut bytes = Vec::new();
         entry.read_to_end(&mut bytes).unwrap();
-        order.push(entry.name().to_owned());
-        assert!(found.insert(entry.name().to_owned(), bytes).is_none());
+        let name = entry.name().unwrap().into_owned();
+        order.push(name.clone());
+        assert!(found.insert(name, bytes).is_none());
     }
     (found, order)
 }

@@ -16,7 +16,7 @@ fn page(document: &Document) -> String {
 }
 
 /// The elements of a page, and whether nothing in them can run or fetch.
-pub fn tame(tree: &Tree<'_>) {
+pub(crate) fn tame(tree: &Tree<'_>) {
     for node in tree.descendants().filter(Node::is_element) {
         let name = node.tag_name().name();
         assert!(
@@ -49,7 +49,7 @@ fn tree(page: &str) -> Tree<'_> {
 }
 
 /// All text below an element, line breaks as such.
-pub fn words(node: Node<'_, '_>) -> String {
+pub(crate) fn words(node: Node<'_, '_>) -> String {
     node.descendants()
         .map(|node| {
             if node.has_tag_name("br") {
