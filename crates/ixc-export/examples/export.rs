@@ -3,6 +3,8 @@
 //! The text's first line is the title; lines that begin with `## ` are headings, lines such as
 //! `picture.jpg | caption | author | licence | source` are pictures. Deliberately absent: flags.
 
+#![allow(clippy::print_stdout)] // an example is a program
+
 use std::{env, error::Error, fs, path::Path};
 
 use ixc_export::{Block, Credit, Document, Format, Options, Picture, Source, write};
