@@ -3,6 +3,8 @@
 //! The text's first line is the title; lines that begin with `## ` are headings, lines such as
 //! `picture.jpg | caption | author | licence | source` are pictures. Deliberately absent: flags.
 
+#![allow(clippy::print_stdout)] // an example is a program
+
 use std::{env, error::Error, fs, path::Path};
 
 use ixc_export::{Block, Credit, Document, Format, Options, Picture, Source, write};
@@ -35,9 +37,9 @@ fn block(line: &str, folder: &Path) -> Block {
     if let Some(heading) = line.strip_prefix("## ") {
         return Block::Heading(heading.to_owned());
     }
-    let mut parts = line.split(" | ").map(str::trim);
+    let mut parts = line.split('|').map(str::trim);
     let file = folder.join(parts.next().unwrap_or_default());
-    if !line.contains(" | ") || !file.is_file() {
+    if !line.contains('|') || !file.is_file() {
         return Block::Paragraph(line.to_owned());
     }
     let mut next = || parts.next().map(str::to_owned).filter(|part| !part.is_empty());

@@ -3,7 +3,9 @@
 //! The documents are generated: CJK, right to left, emoji, markup and scripts in every field. Deliberately absent:
 //! how things look; `epubcheck` is asked where it is installed.
 
+mod archives;
 mod bad_input;
+mod html;
 mod markdown;
 mod pictures;
 mod samples;

@@ -180,3 +180,48 @@ fn a_file_has_its_pictures_beside_it_and_forgets_old_ones() {
     assert_eq!(names.len(), 2);
     assert!(names[0].starts_with("01-") && names[1] == "mine.jpg", "{names:?}");
 }
+
+/// Lines of nothing but what could be markup.
+#[test]
+fn any_punctuation_reads_back() {
+    const SIGNS: &[char] = &[
+        ' ', ' ', '\\', '`', '*', '_', '{', '}', '[', ']', '<', '>', '#', '+', '-', '.', '!', '|',
+        '~', '&', '$', ':', '=', '^', '%', '(', ')', '\'', '"', '/', '1', '7', 'a', 'x', 'b', ';',
+        '@', '中', '\n',
+    ];
+    let rounds = ixc_goldens::fuzz_rounds(40);
+    let mut state = 0x9e37_79b9_u32;
+    let mut next = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state as usize % below
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("a.md");
+    let options = Options { overwrite: true, ..Options::default() };
+    for round in 0..rounds {
+        let mut text = || (0..1 + next(30)).map(|_| SIGNS[next(SIGNS.len())]).collect::<String>();
+        let paragraphs: Vec<String> =
+            (0..60).map(|_| text()).filter(|text| !text.trim().is_empty()).collect();
+        let mut blocks = vec![Block::Heading("-".to_owned())];
+        for paragraph in &paragraphs {
+            let heading: String = paragraph.replace('\n', " ");
+            blocks.push(Block::Heading(heading));
+            blocks.push(Block::Paragraph(paragraph.clone()));
+        }
+        write(&samples::document("T", "en", blocks), Format::Markdown, &to, &options).unwrap();
+        let mut wanted = vec![Seen::Heading(1, "T".into()), Seen::Heading(2, "-".into())];
+        for paragraph in &paragraphs {
+            wanted.push(Seen::Heading(2, paragraph.replace('\n', " ").trim().to_owned()));
+            let trimmed: Vec<&str> = paragraph.lines().map(str::trim).collect();
+            let parts = trimmed.split(|line| line.is_empty()).filter(|lines| !lines.is_empty());
+            wanted.extend(parts.map(|lines| Seen::Text(lines.join("\n"))));
+        }
+        let text = fs::read_to_string(&to).unwrap();
+        for (seen, wanted) in read(&text, Extensions::empty()).iter().zip(&wanted) {
+            assert_eq!(seen, wanted, "round {round}");
+        }
+        assert_eq!(read(&text, Extensions::empty()).len(), wanted.len(), "round {round}");
+    }
+}

@@ -6,7 +6,7 @@ use image::{ExtendedColorType, ImageEncoder, codecs::jpeg::JpegEncoder, codecs::
 use ixc_export::{Block, Credit, Document, Picture, Source};
 
 /// A picture that no other number has: flat colours, as a drawing has them.
-pub fn drawing(number: u32, width: u32, height: u32) -> Vec<u8> {
+pub(crate) fn drawing(number: u32, width: u32, height: u32) -> Vec<u8> {
     let mut bytes = Vec::new();
     PngEncoder::new(&mut bytes)
         .write_image(&flat(number, width, height), width, height, ExtendedColorType::Rgb8)
@@ -15,7 +15,7 @@ pub fn drawing(number: u32, width: u32, height: u32) -> Vec<u8> {
 }
 
 /// The same as a JPEG.
-pub fn jpeg(number: u32, width: u32, height: u32) -> Vec<u8> {
+pub(crate) fn jpeg(number: u32, width: u32, height: u32) -> Vec<u8> {
     let mut bytes = Vec::new();
     JpegEncoder::new(&mut bytes)
         .write_image(&flat(number, width, height), width, height, ExtendedColorType::Rgb8)
@@ -33,7 +33,7 @@ fn flat(number: u32, width: u32, height: u32) -> Vec<u8> {
 }
 
 /// Grain, as a photograph has it: no lossless form of it is small.
-pub fn grain(width: u32, height: u32) -> Vec<u8> {
+pub(crate) fn grain(width: u32, height: u32) -> Vec<u8> {
     let mut state = 1_u32;
     let mut next = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -47,7 +47,7 @@ pub fn grain(width: u32, height: u32) -> Vec<u8> {
     bytes
 }
 
-pub fn picture(bytes: Vec<u8>, caption: &str) -> Picture {
+pub(crate) fn picture(bytes: Vec<u8>, caption: &str) -> Picture {
     Picture {
         source: Source::Bytes(Arc::from(bytes)),
         caption: caption.to_owned(),
@@ -57,7 +57,7 @@ pub fn picture(bytes: Vec<u8>, caption: &str) -> Picture {
     }
 }
 
-pub fn document(title: &str, language: &str, blocks: Vec<Block>) -> Document {
+pub(crate) fn document(title: &str, language: &str, blocks: Vec<Block>) -> Document {
     Document {
         title: title.to_owned(),
         language: language.to_owned(),
@@ -68,12 +68,12 @@ pub fn document(title: &str, language: &str, blocks: Vec<Block>) -> Document {
     }
 }
 
-pub fn paragraph(text: &str) -> Block {
+pub(crate) fn paragraph(text: &str) -> Block {
     Block::Paragraph(text.to_owned())
 }
 
 /// What people and models write, and what attackers do.
-pub const TEXTS: &[&str] = &[
+pub(crate) const TEXTS: &[&str] = &[
     "A winter evening in a mountain village: smoke stands above the roofs, and the lamps are lit.",
     "冬日的傍晚，山村里炊烟袅袅，灯火次第亮起。“回家吧！”有人喊道……",
     "夕暮れの山村に、煙がまっすぐ立ちのぼる。한국어 문장도 하나.",
@@ -95,7 +95,7 @@ pub const TEXTS: &[&str] = &[
 ];
 
 /// Whose a picture might be.
-pub fn credit(number: usize) -> Option<Credit> {
+pub(crate) fn credit(number: usize) -> Option<Credit> {
     let some = |text: &str| Some(text.to_owned());
     match number % 5 {
         0 => None,
@@ -117,7 +117,7 @@ pub fn credit(number: usize) -> Option<Credit> {
 }
 
 /// Article `number` of an endless row: every text in turn as title, heading, paragraph, caption and alternative.
-pub fn article(number: usize, pictures: usize) -> Document {
+pub(crate) fn article(number: usize, pictures: usize) -> Document {
     let text = |at: usize| TEXTS[(number + at) % TEXTS.len()];
     let mut blocks = Vec::new();
     for at in 0..TEXTS.len().max(pictures) {
