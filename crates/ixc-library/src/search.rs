@@ -100,7 +100,7 @@ impl Library {
         let look = self.get(id)?.look;
         let failed = self.failed("compare looks");
         let sql = "SELECT id, look FROM picture WHERE id <> ?1 ORDER BY id";
-        let mut select = self.db.prepare_cached(sql).map_err(&failed)?;
+        let mut select = self.db.prepare(sql).map_err(&failed)?;
         let mut found = select.query([id.0]).map_err(&failed)?;
         let mut alike = Vec::new();
         while let Some(row) = found.next().map_err(&failed)? {
