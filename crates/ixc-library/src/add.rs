@@ -158,7 +158,8 @@ impl Library {
         import: &mut Import<'_>,
     ) -> Result<(), Error> {
         let known = lot.iter().map(|candidate| {
-            let entry = self.find(&candidate.path)?;
+            let path = kept(&self.root, &candidate.path).expect("checked by the walk");
+            let entry = self.rows().by_path(&path)?;
             Ok(entry.is_some_and(|entry| is_as_old(&entry, candidate)))
         });
         let known: Vec<bool> = known.collect::<Result<_, Error>>()?;
@@ -184,15 +185,15 @@ impl Library {
 
     /// A path as the library keeps it; `None` where it cannot be one of its.
     pub(crate) fn kept(&self, path: &Path) -> Option<String> {
-        let absolute = if path.is_absolute() {
-            path.to_path_buf()
-        } else if path.exists() {
-            // By its own name rather than the one that a link leads to.
-            let folder = path.parent().filter(|folder| *folder != Path::new(""));
-            let folder = std::fs::canonicalize(folder.unwrap_or(Path::new("."))).ok()?;
-            folder.join(path.file_name()?)
-        } else {
-            return path.to_str().map(str::to_owned);
+        if path.is_relative() && !path.exists() {
+            return path.to_str().map(str::to_owned); // perhaps as the library itself writes it
+        }
+        // Whatever links lead to its folder; by its own name rather than the one that a link leads to.
+        let folder = path.parent().filter(|folder| *folder != Path::new(""));
+        let folder = std::fs::canonicalize(folder.unwrap_or(Path::new(".")));
+        let absolute = match (path.file_name(), folder) {
+            (Some(name), Ok(folder)) => folder.join(name),
+            _ => std::fs::canonicalize(path).unwrap_or_else(|_| path.into()),
         };
         kept(&self.root, &absolute)
     }

@@ -93,7 +93,7 @@ impl Library {
                     (SELECT picture FROM caption WHERE origin = 'model' AND model = ?1) ORDER BY id"
             }
         };
-        let mut select = self.db.prepare_cached(sql).map_err(&failed)?;
+        let mut select = self.db.prepare(sql).map_err(&failed)?;
         let ids = select.query_map(params![model], |row| row.get(0).map(Id)).map_err(&failed)?;
         ids.collect::<Result<_, _>>().map_err(failed)
     }

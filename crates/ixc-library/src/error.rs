@@ -54,8 +54,8 @@ pub enum Error {
     },
     /// A record that no version of ixc writes.
     #[error(
-        "{}: picture {id} has a damaged record ({what}); restore the file from a copy, or remove the picture \
-         from the library and add it again", path.display()
+        "{}: picture {id} has a damaged record ({what}); restore the file from a copy, or make the library \
+         anew from its folders", path.display()
     )]
     Damaged {
         /// The file.

@@ -10,7 +10,7 @@ mod whole;
 
 use std::collections::HashMap;
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Statement, params};
 
 pub(crate) use self::whole::{Whole, of_tables};
 use crate::{Error, Id, rows::Rows, words::Words};
@@ -56,11 +56,12 @@ pub(crate) fn put(rows: &Rows<'_>, id: Id, words: &Words) -> Result<(), Error> {
     }
     let add = "INSERT INTO word (word, pictures) VALUES (?1, 1)
         ON CONFLICT (word) DO UPDATE SET pictures = pictures + 1 RETURNING id";
+    let mut blocks = Blocks::new(rows, add)?;
     for (word, &count) in &words.counts {
-        let number = one(rows, add, word)?.expect("it is there by now");
+        let number = blocks.number(word)?.expect("it is there by now");
         let posting =
             Posting { place: place(id), count: short(count), length: short(words.length) };
-        change(rows, number, id, |entries| match position(entries, posting.place) {
+        blocks.change(number, id, |entries| match position(entries, posting.place) {
             Ok(at) => entries[at * ENTRY..][..ENTRY].copy_from_slice(&posting.bytes()),
             Err(at) => drop(entries.splice(at * ENTRY..at * ENTRY, posting.bytes())),
         })?;
@@ -74,10 +75,11 @@ pub(crate) fn take(rows: &Rows<'_>, id: Id, words: &Words) -> Result<(), Error> 
         return Ok(());
     }
     let less = "UPDATE word SET pictures = pictures - 1 WHERE word = ?1 RETURNING id";
+    let mut blocks = Blocks::new(rows, less)?;
     for word in words.counts.keys() {
         // A word that is missing is a damaged index, which `verify` tells and `rebuild` mends.
-        let Some(number) = one(rows, less, word)? else { continue };
-        change(rows, number, id, |entries| {
+        let Some(number) = blocks.number(word)? else { continue };
+        blocks.change(number, id, |entries| {
             if let Ok(at) = position(entries, place(id)) {
                 entries.drain(at * ENTRY..(at + 1) * ENTRY);
             }
@@ -105,41 +107,57 @@ fn failed(rows: &Rows<'_>) -> impl Fn(rusqlite::Error) -> Error + use<> {
     Error::database("use the index of words", rows.file)
 }
 
-fn one(rows: &Rows<'_>, sql: &str, word: &str) -> Result<Option<i64>, Error> {
-    let failed = failed(rows);
-    let mut statement = rows.db.prepare_cached(sql).map_err(&failed)?;
-    statement.query_row([word], |row| row.get(0)).optional().map_err(failed)
-}
-
 fn execute(rows: &Rows<'_>, sql: &str, values: &[&dyn rusqlite::ToSql]) -> Result<(), Error> {
     let failed = failed(rows);
-    rows.db.prepare_cached(sql).map_err(&failed)?.execute(values).map_err(failed)?;
+    rows.db.prepare(sql).map_err(&failed)?.execute(values).map_err(failed)?;
     Ok(())
 }
 
-/// Changes the entries of a word in a picture's block.
-fn change(
-    rows: &Rows<'_>,
-    word: i64,
-    id: Id,
-    change: impl FnOnce(&mut Vec<u8>),
-) -> Result<(), Error> {
-    let failed = failed(rows);
-    let number = word * BLOCKS + id.0 / BLOCK;
-    let sql = "SELECT entries FROM posting WHERE id = ?1";
-    let mut select = rows.db.prepare_cached(sql).map_err(&failed)?;
-    let found: Option<Vec<u8>> =
-        select.query_row([number], |row| row.get(0)).optional().map_err(failed)?;
-    let mut entries = found.unwrap_or_default();
-    change(&mut entries);
-    if entries.is_empty() {
-        execute(rows, "DELETE FROM posting WHERE id = ?1", params![number])
-    } else {
-        execute(
-            rows,
-            "REPLACE INTO posting (id, entries) VALUES (?1, ?2)",
-            params![number, entries],
-        )
+/// What changes words and their blocks, prepared once for all words of a picture.
+struct Blocks<'a> {
+    failed: Box<dyn Fn(rusqlite::Error) -> Error>,
+    /// Changes a word's count, and tells its number.
+    number: Statement<'a>,
+    select: Statement<'a>,
+    replace: Statement<'a>,
+    delete: Statement<'a>,
+}
+
+impl<'a> Blocks<'a> {
+    fn new(rows: &Rows<'a>, number: &str) -> Result<Self, Error> {
+        let failed = failed(rows);
+        let prepare = |sql: &str| rows.db.prepare(sql).map_err(&failed);
+        Ok(Self {
+            number: prepare(number)?,
+            select: prepare("SELECT entries FROM posting WHERE id = ?1")?,
+            replace: prepare("REPLACE INTO posting (id, entries) VALUES (?1, ?2)")?,
+            delete: prepare("DELETE FROM posting WHERE id = ?1")?,
+            failed: Box::new(failed),
+        })
+    }
+
+    fn number(&mut self, word: &str) -> Result<Option<i64>, Error> {
+        self.number.query_row([word], |row| row.get(0)).optional().map_err(&self.failed)
+    }
+
+    /// Changes the entries of a word in a picture's block.
+    fn change(
+        &mut self,
+        word: i64,
+        id: Id,
+        change: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), Error> {
+        let number = word * BLOCKS + id.0 / BLOCK;
+        let found: Option<Vec<u8>> =
+            self.select.query_row([number], |row| row.get(0)).optional().map_err(&self.failed)?;
+        let mut entries = found.unwrap_or_default();
+        change(&mut entries);
+        let written = if entries.is_empty() {
+            self.delete.execute(params![number])
+        } else {
+            self.replace.execute(params![number, entries])
+        };
+        written.map(drop).map_err(&self.failed)
     }
 }
 
@@ -159,12 +177,12 @@ pub(crate) fn scores(rows: &Rows<'_>, words: &Words) -> Result<Vec<(Id, f64)>, E
     let mean = length / pictures.max(1.0);
     let mut blocks: HashMap<i64, Vec<f64>> = HashMap::new();
     let sql = "SELECT id, entries FROM posting WHERE id >= ?1 AND id < ?2";
-    let mut select = rows.db.prepare_cached(sql).map_err(&failed)?;
+    let mut select = rows.db.prepare(sql).map_err(&failed)?;
+    let sql = "SELECT id, pictures FROM word WHERE word = ?1";
+    let mut number_of = rows.db.prepare(sql).map_err(&failed)?;
     // In the words' order, so that sums are the same each time.
     for word in words.counts.keys() {
-        let sql = "SELECT id, pictures FROM word WHERE word = ?1";
-        let mut number = rows.db.prepare_cached(sql).map_err(&failed)?;
-        let found: Option<(i64, i64)> = number
+        let found: Option<(i64, i64)> = number_of
             .query_row([word], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()
             .map_err(&failed)?;

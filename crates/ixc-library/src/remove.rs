@@ -56,7 +56,7 @@ impl Library {
     fn paths(&self) -> Result<Vec<(Id, String)>, Error> {
         let failed = self.failed("list the pictures");
         let mut select =
-            self.db.prepare_cached("SELECT id, path FROM picture ORDER BY id").map_err(&failed)?;
+            self.db.prepare("SELECT id, path FROM picture ORDER BY id").map_err(&failed)?;
         let rows =
             select.query_map([], |row| Ok((Id(row.get(0)?), row.get(1)?))).map_err(&failed)?;
         rows.collect::<Result<_, _>>().map_err(failed)

@@ -89,7 +89,7 @@ impl Rows<'_> {
     pub(crate) fn ids(&self) -> Result<Vec<Id>, Error> {
         let failed = self.failed("list the pictures");
         let mut statement =
-            self.db.prepare_cached("SELECT id FROM picture ORDER BY id").map_err(&failed)?;
+            self.db.prepare("SELECT id FROM picture ORDER BY id").map_err(&failed)?;
         let ids = statement.query_map([], |row| row.get(0).map(Id)).map_err(&failed)?;
         ids.collect::<Result<_, _>>().map_err(failed)
     }
@@ -109,7 +109,7 @@ impl Rows<'_> {
     fn one(&self, column: &str, value: impl rusqlite::ToSql) -> Result<Option<Entry>, Error> {
         let failed = self.failed("read a picture's record");
         let sql = format!("SELECT {COLUMNS} FROM picture WHERE {column} = ?1");
-        let mut statement = self.db.prepare_cached(&sql).map_err(&failed)?;
+        let mut statement = self.db.prepare(&sql).map_err(&failed)?;
         let found = statement.query_row([value], raw).optional().map_err(failed)?;
         found.map(|raw| self.entry(raw)).transpose()
     }
@@ -149,7 +149,7 @@ impl Rows<'_> {
         let failed = self.failed("read a picture's captions");
         let sql =
             "SELECT text, language, origin, model FROM caption WHERE picture = ?1 ORDER BY place";
-        let mut statement = self.db.prepare_cached(sql).map_err(&failed)?;
+        let mut statement = self.db.prepare(sql).map_err(&failed)?;
         let mut rows = statement.query([id.0]).map_err(&failed)?;
         let mut captions = Vec::new();
         while let Some(row) = rows.next().map_err(&failed)? {
@@ -188,10 +188,8 @@ impl Rows<'_> {
         self.write(sql, new, Some(old.id))?;
         if old.about.captions != new.about.captions {
             let failed = self.failed("write a picture's captions");
-            let mut delete = self
-                .db
-                .prepare_cached("DELETE FROM caption WHERE picture = ?1")
-                .map_err(&failed)?;
+            let mut delete =
+                self.db.prepare("DELETE FROM caption WHERE picture = ?1").map_err(&failed)?;
             delete.execute([old.id.0]).map_err(failed)?;
             self.put_captions(old.id, &new.about)?;
         }
@@ -207,8 +205,7 @@ impl Rows<'_> {
     pub(crate) fn delete(&self, entry: &Entry) -> Result<(), Error> {
         index::take(self, entry.id, &words_of(&entry.about))?;
         let failed = self.failed("remove a picture");
-        let mut delete =
-            self.db.prepare_cached("DELETE FROM picture WHERE id = ?1").map_err(&failed)?;
+        let mut delete = self.db.prepare("DELETE FROM picture WHERE id = ?1").map_err(&failed)?;
         delete.execute([entry.id.0]).map_err(failed)?;
         Ok(())
     }
@@ -221,7 +218,7 @@ impl Rows<'_> {
             (entry.path.to_str().expect("checked on the way in"), entry.bytes as i64);
         let tags = serde_json::to_string(&about.tags).expect("plain data");
         let generated = about.generated.as_ref().map(json);
-        let mut statement = self.db.prepare_cached(sql).map_err(&failed)?;
+        let mut statement = self.db.prepare(sql).map_err(&failed)?;
         let values = params![
             path,
             entry.sha256.0.as_slice(),
@@ -247,7 +244,7 @@ impl Rows<'_> {
         let failed = self.failed("write a picture's captions");
         let sql = "INSERT INTO caption (picture, place, text, language, origin, model)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        let mut statement = self.db.prepare_cached(sql).map_err(&failed)?;
+        let mut statement = self.db.prepare(sql).map_err(&failed)?;
         for (place, caption) in about.captions.iter().enumerate() {
             let Caption { text, language, origin, model } = caption;
             let values = params![id.0, place as i64, text, language, origin.name(), model];

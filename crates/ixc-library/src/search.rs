@@ -12,6 +12,7 @@ use crate::{
     Entry, Error, Id, Library, index,
     limits::{MAX_HITS, MAX_QUERY_WORDS},
     look::Look,
+    rows::Rows,
     words::Words,
 };
 
@@ -68,7 +69,9 @@ impl Library {
             let (found, limit) = (words.counts.len(), MAX_QUERY_WORDS);
             return Err(Error::TooMany { what: "words of one search", found, limit });
         }
-        let rows = self.rows();
+        // One state of the library, whatever another process adds meanwhile.
+        let state = self.db.unchecked_transaction().map_err(self.failed("search"))?;
+        let rows = Rows { db: &state, file: &self.file };
         let mut looks: Vec<Look> = Vec::new();
         for &id in exclude {
             looks.extend(rows.by_id(id)?.map(|entry| entry.look));
@@ -100,7 +103,7 @@ impl Library {
         let look = self.get(id)?.look;
         let failed = self.failed("compare looks");
         let sql = "SELECT id, look FROM picture WHERE id <> ?1 ORDER BY id";
-        let mut select = self.db.prepare_cached(sql).map_err(&failed)?;
+        let mut select = self.db.prepare(sql).map_err(&failed)?;
         let mut found = select.query([id.0]).map_err(&failed)?;
         let mut alike = Vec::new();
         while let Some(row) = found.next().map_err(&failed)? {

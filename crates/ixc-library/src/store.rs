@@ -146,7 +146,6 @@ impl Library {
         }
         db.execute_batch("PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL;")
             .map_err(&failed)?;
-        db.set_prepared_statement_cache_capacity(64);
         Ok(Self { db, root, file })
     }
 

@@ -6,7 +6,7 @@
 use std::{
     fmt,
     ops::ControlFlow,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::atomic::{AtomicUsize, Ordering},
     thread,
 };
@@ -15,7 +15,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    Entry, Error, Id, Library,
+    Digest, Error, Id, Library,
     add::read,
     index::{self, Whole},
     rows::{Rows, words_of},
@@ -117,34 +117,42 @@ impl Library {
         watch: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
     ) -> Result<Verified, Error> {
         let mut verified = Verified { faults: self.database_faults()?, ..Verified::default() };
-        let rows = self.rows();
-        let ids = rows.ids()?;
-        let mut whole = Whole::default();
-        for lot in ids.chunks(LOT) {
-            if watch(verified.pictures, ids.len()).is_break() {
+        let files = self.verify_tables(&mut verified.faults)?;
+        for lot in files.chunks(LOT) {
+            if watch(verified.pictures, files.len()).is_break() {
                 return Err(Error::Cancelled);
             }
-            let mut entries = Vec::new();
-            for &id in lot {
-                match rows.by_id(id) {
-                    Ok(entry) => entries.extend(entry),
-                    Err(Error::Damaged { id, what, .. }) => {
-                        verified.faults.push(Fault::Record { id, what: what.into() });
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
-            for entry in &entries {
-                whole.add(entry.id, &words_of(&entry.about));
-            }
-            verified.faults.extend(faults(&entries, &self.root, threads));
+            verified.faults.extend(faults(lot, threads));
             verified.pictures += lot.len();
+        }
+        Ok(verified)
+    }
+
+    /// Compares the index with the tables; returns the files to look at. All in one state of the library, and soon
+    /// over: who adds pictures waits meanwhile.
+    fn verify_tables(&self, faults: &mut Vec<Fault>) -> Result<Vec<KnownFile>, Error> {
+        let state = self.db.unchecked_transaction().map_err(self.failed("read the tables"))?;
+        let rows = Rows { db: &state, file: &self.file };
+        let (mut whole, mut files) = (Whole::default(), Vec::new());
+        for id in rows.ids()? {
+            match rows.by_id(id) {
+                Ok(Some(entry)) => {
+                    whole.add(id, &words_of(&entry.about));
+                    let (path, sha256, bytes) = (self.path_of(&entry), entry.sha256, entry.bytes);
+                    files.push(KnownFile { id, path, sha256, bytes });
+                }
+                Ok(None) => {}
+                Err(Error::Damaged { id, what, .. }) => {
+                    faults.push(Fault::Record { id, what: what.into() });
+                }
+                Err(error) => return Err(error),
+            }
         }
         let words = Whole::read(&rows)?.differing(&whole);
         if words > 0 {
-            verified.faults.push(Fault::Index { words });
+            faults.push(Fault::Index { words });
         }
-        Ok(verified)
+        Ok(files)
     }
 
     /// Makes the index of words anew from the captions and tags. Returns how many words it has.
@@ -179,13 +187,21 @@ impl Library {
     }
 }
 
-/// What is wrong with the files of some entries, in their order.
-fn faults(entries: &[Entry], root: &Path, threads: usize) -> Vec<Fault> {
+/// A picture's file as the library knows it.
+struct KnownFile {
+    id: Id,
+    path: PathBuf,
+    sha256: Digest,
+    bytes: u64,
+}
+
+/// What is wrong with some files, in their order.
+fn faults(files: &[KnownFile], threads: usize) -> Vec<Fault> {
     let next = AtomicUsize::new(0);
     let work = || {
         let mut found = Vec::new();
-        while let Some(entry) = entries.get(next.fetch_add(1, Ordering::Relaxed)) {
-            found.extend(fault(entry, root.join(&entry.path)).map(|fault| (entry.id, fault)));
+        while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+            found.extend(fault(file).map(|fault| (file.id, fault)));
         }
         found
     };
@@ -199,8 +215,8 @@ fn faults(entries: &[Entry], root: &Path, threads: usize) -> Vec<Fault> {
     found.into_iter().map(|(_, fault)| fault).collect()
 }
 
-fn fault(entry: &Entry, path: PathBuf) -> Option<Fault> {
-    let id = entry.id;
+fn fault(file: &KnownFile) -> Option<Fault> {
+    let (id, path) = (file.id, file.path.clone());
     let metadata = match path.metadata() {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -215,12 +231,12 @@ fn fault(entry: &Entry, path: PathBuf) -> Option<Fault> {
         }
     };
     // A pipe in its place would wait for its other end; a larger file need not be read.
-    if !metadata.is_file() || metadata.len() != entry.bytes {
+    if !metadata.is_file() || metadata.len() != file.bytes {
         return Some(Fault::Changed { id, path });
     }
     match read(&path) {
         Err(reason) => Some(Fault::Unreadable { id, path, reason }),
-        Ok(bytes) if entry.sha256.0 != <[u8; 32]>::from(Sha256::digest(&bytes)) => {
+        Ok(bytes) if file.sha256.0 != <[u8; 32]>::from(Sha256::digest(&bytes)) => {
             Some(Fault::Changed { id, path })
         }
         Ok(_) => None,

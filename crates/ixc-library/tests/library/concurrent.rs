@@ -4,11 +4,11 @@ use std::{fs, thread};
 
 use ixc_library::Library;
 
-use crate::support::{add, assert_clean, library_of, put};
+use crate::support::{add, assert_clean, folder, library_of, put};
 
 #[test]
 fn imports_and_searches_go_on_beside_each_other() {
-    let place = tempfile::tempdir().unwrap();
+    let place = folder();
     let at = |name: &str| place.path().join(name);
     for (folder, seeds) in [("a", 0..200), ("b", 150..350)] {
         for seed in seeds {
@@ -41,7 +41,7 @@ fn imports_and_searches_go_on_beside_each_other() {
 #[test]
 fn a_library_that_may_only_be_read_can_be_searched() {
     use std::os::unix::fs::PermissionsExt;
-    let place = tempfile::tempdir().unwrap();
+    let place = folder();
     let pictures = place.path().join("p");
     put(&pictures, "p", 1, "a red fox");
     drop(library_of(&pictures, &pictures));

@@ -5,7 +5,7 @@ use std::{fs, ops::ControlFlow};
 use ixc_input::image::Picture;
 use ixc_library::{Error, Origin, Which};
 
-use crate::support::{add, assert_clean, bmp, entries, go_on, library_of, names, put};
+use crate::support::{add, assert_clean, bmp, entries, folder, go_on, library_of, names, put};
 
 fn say(picture: &Picture) -> Result<String, String> {
     Ok(format!(" a picture\nof {} pixels ", picture.width()))
@@ -13,7 +13,7 @@ fn say(picture: &Picture) -> Result<String, String> {
 
 #[test]
 fn missing_captions_are_written_and_kept() {
-    let place = tempfile::tempdir().unwrap();
+    let place = folder();
     let pictures = place.path().join("p");
     put(&pictures, "a", 1, "by a person");
     for seed in 2..6 {
@@ -54,7 +54,7 @@ fn missing_captions_are_written_and_kept() {
 
 #[test]
 fn pictures_that_cannot_be_described_are_told() {
-    let place = tempfile::tempdir().unwrap();
+    let place = folder();
     let pictures = place.path().join("p");
     for seed in 0..4 {
         put(&pictures, &format!("p{seed}"), seed, "");

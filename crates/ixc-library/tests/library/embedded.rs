@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use ixc_library::{About, Library};
 
-use crate::support::{add, mixed};
+use crate::support::{add, folder, mixed};
 
 fn fixture(name: &str) -> Vec<u8> {
     fs::read(ixc_goldens::fixtures().join("images").join(name)).unwrap()
@@ -12,7 +12,7 @@ fn fixture(name: &str) -> Vec<u8> {
 
 /// What a library says of a picture with these bytes.
 fn about(name: &str, bytes: &[u8]) -> About {
-    let place = tempfile::tempdir().unwrap();
+    let place = folder();
     let mut library = Library::create(place.path()).unwrap();
     fs::write(place.path().join(name), bytes).unwrap();
     let added = add(&mut library, place.path());
@@ -142,7 +142,7 @@ fn what_nobody_wrote_is_no_caption() {
 fn harm_gives_texts_or_none() {
     let block = exif(true, &[(0x010e, "A red fox"), (0x013b, "Jo")]);
     let whole = jpeg_with(0xe1, &[b"Exif\0\0", &block[..]].concat());
-    let place = tempfile::tempdir().unwrap();
+    let place = folder();
     let mut library = Library::create(place.path()).unwrap();
     let mut files = Vec::new();
     for round in 0..60u64 {

@@ -6,7 +6,7 @@ use ixc_library::{About, Error, Id, Library};
 
 use serde_json::{Value, json};
 
-use crate::support::{add, assert_clean, bmp, entries, go_on, library_of, mixed, put};
+use crate::support::{add, assert_clean, bmp, entries, folder, go_on, library_of, mixed, put};
 
 /// A library with everything that can be said, seeded.
 fn library(place: &Path) -> Library {
@@ -42,7 +42,7 @@ fn kept(library: &Library) -> Vec<(String, u32, u32, About)> {
 
 #[test]
 fn what_is_exported_comes_back_without_loss() {
-    let place = tempfile::tempdir().unwrap();
+    let place = folder();
     let whole = library(place.path());
     let out = place.path().join("deep/out");
     let exported = whole.export(&whole.ids().unwrap(), &out, &mut go_on).unwrap();
@@ -79,7 +79,7 @@ fn what_is_exported_comes_back_without_loss() {
 
 #[test]
 fn a_part_is_exported_in_its_order() {
-    let place = tempfile::tempdir().unwrap();
+    let place = folder();
     let whole = library(place.path());
     let out = place.path().join("out");
     fs::create_dir(&out).unwrap(); // an empty one will do
@@ -92,7 +92,7 @@ fn a_part_is_exported_in_its_order() {
 
 #[test]
 fn what_cannot_be_exported_leaves_nothing() {
-    let place = tempfile::tempdir().unwrap();
+    let place = folder();
     let whole = library(place.path());
     let ids = whole.ids().unwrap();
     let out = place.path().join("out");

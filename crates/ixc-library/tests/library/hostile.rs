@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use ixc_library::{Library, limits::MAX_DEPTH};
 
-use crate::support::{add, assert_clean, bmp, put};
+use crate::support::{add, assert_clean, bmp, folder, put};
 
 /// The complaint about a file, or nothing.
 fn reasons(library: &mut Library, folder: &Path) -> Vec<(String, String)> {
@@ -20,7 +20,7 @@ fn reasons(library: &mut Library, folder: &Path) -> Vec<(String, String)> {
 
 #[test]
 fn broken_pictures_are_told_apart() {
-    let place = tempfile::tempdir().unwrap();
+    let place = folder();
     let folder = place.path().join("p");
     put(&folder, "good", 1, "a fox");
     let png = fs::read(ixc_goldens::fixtures().join("images/rgb_9_337x336.png")).unwrap();
@@ -56,7 +56,7 @@ fn broken_pictures_are_told_apart() {
 
 #[test]
 fn what_lies_beside_pictures_may_be_broken_as_well() {
-    let place = tempfile::tempdir().unwrap();
+    let place = folder();
     let folder = place.path().join("p");
     for (seed, name) in (0..).zip(["a", "b", "c", "d", "e", "f"]) {
         put(&folder, name, seed, "");
@@ -89,7 +89,7 @@ fn a_folder_of_traps_ends() {
         os::unix::{ffi::OsStrExt, fs::symlink},
         process::Command,
     };
-    let place = tempfile::tempdir().unwrap();
+    let place = folder();
     let folder = place.path().join("p");
     put(&folder, "good", 1, "a fox");
     let at = |name: &str| folder.join(name);

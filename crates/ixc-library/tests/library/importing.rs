@@ -4,10 +4,10 @@ use std::{fs, ops::ControlFlow, path::Path};
 
 use ixc_library::{About, Add, Added, Caption, Entry, Error, Generated, Library, Origin, Progress};
 
-use crate::support::{add, add_given, assert_clean, bmp, entries, go, library_of, put};
+use crate::support::{add, add_given, assert_clean, bmp, entries, folder, go, library_of, put};
 
 /// 150 pictures in three folders, with captions, lists, and one file twice.
-fn folder(at: &Path) {
+fn fill(at: &Path) {
     for (folder, range) in [("a", 0..70), ("b/deep", 70..110), ("c", 110..150)] {
         for seed in range {
             let caption = if seed % 3 == 0 { "" } else { &format!("picture {seed} of a red fox") };
@@ -27,8 +27,8 @@ fn known(library: &Library) -> Vec<Entry> {
 
 #[test]
 fn adding_twice_is_adding_once_for_any_number_of_threads() {
-    let place = tempfile::tempdir().unwrap();
-    folder(&place.path().join("p"));
+    let place = folder();
+    fill(&place.path().join("p"));
     let mut one = Library::create(&place.path().join("one")).unwrap();
     let from = vec![place.path().join("p")];
     let request = Add { from: from.clone(), threads: 1, ..Add::default() };
@@ -49,9 +49,9 @@ fn adding_twice_is_adding_once_for_any_number_of_threads() {
 
 #[test]
 fn an_import_in_parts_or_stopped_is_the_import_at_once() {
-    let place = tempfile::tempdir().unwrap();
+    let place = folder();
     let pictures = place.path().join("p");
-    folder(&pictures);
+    fill(&pictures);
     let whole = known(&library_of(&pictures, &place.path().join("whole")));
 
     let mut parts = Library::create(&place.path().join("parts")).unwrap();
@@ -79,7 +79,7 @@ fn an_import_in_parts_or_stopped_is_the_import_at_once() {
 
 #[test]
 fn what_has_moved_or_changed_is_known_again() {
-    let place = tempfile::tempdir().unwrap();
+    let place = folder();
     let pictures = place.path().join("p");
     for seed in 0..4 {
         put(&pictures, &format!("p{seed}"), seed, &format!("number {seed}"));
@@ -121,7 +121,7 @@ fn what_has_moved_or_changed_is_known_again() {
 
 #[test]
 fn a_library_within_its_pictures_can_be_moved() {
-    let place = tempfile::tempdir().unwrap();
+    let place = folder();
     let (here, there) = (place.path().join("here"), place.path().join("there"));
     put(&here.join("deep"), "p", 1, "a fox");
     library_of(&here, &here);
@@ -138,7 +138,7 @@ fn a_library_within_its_pictures_can_be_moved() {
 
 #[test]
 fn sidecars_say_what_they_say_in_their_order() {
-    let place = tempfile::tempdir().unwrap();
+    let place = folder();
     let pictures = place.path().join("p");
     for (seed, name) in (0..).zip(["all", "json", "txt", "list", "none", "double"]) {
         put(&pictures, name, seed, "");
@@ -195,7 +195,7 @@ fn sidecars_say_what_they_say_in_their_order() {
 
 #[test]
 fn what_is_given_by_hand_comes_first_and_stays() {
-    let place = tempfile::tempdir().unwrap();
+    let place = folder();
     let pictures = place.path().join("p");
     put(&pictures, "p", 1, "beside");
     let mut library = Library::create(&place.path().join("l")).unwrap();

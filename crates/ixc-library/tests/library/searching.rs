@@ -2,7 +2,7 @@
 
 use ixc_library::{About, Add, Entry, Id, Library, words::Words};
 
-use crate::support::{add, entries, go, library_of, mixed, names, put, sized_bmp};
+use crate::support::{add, entries, folder, go, library_of, mixed, names, put, sized_bmp};
 
 const WORDS: [&str; 12] =
     ["fox", "lake", "red", "two", "horses", "snow", "狗", "雪山", "bench", "of", "street", "kite"];
@@ -45,7 +45,7 @@ fn plain(entries: &[Entry], question: &str) -> Vec<(Id, f64)> {
 
 #[test]
 fn the_index_ranks_as_its_slow_twin() {
-    let place = tempfile::tempdir().unwrap();
+    let place = folder();
     let pictures = place.path().join("p");
     for seed in 0..200 {
         put(&pictures, &format!("p{seed:03}"), seed, &caption(seed));
@@ -79,7 +79,7 @@ fn the_index_ranks_as_its_slow_twin() {
 
 #[test]
 fn both_languages_are_found() {
-    let place = tempfile::tempdir().unwrap();
+    let place = folder();
     let pictures = place.path().join("p");
     put(&pictures, "horses", 1, "Two brown horses stand in a meadow.");
     put(&pictures, "boats", 2, "Three boats on a lake in the evening");
@@ -104,7 +104,7 @@ fn both_languages_are_found() {
 
 #[test]
 fn nothing_is_given_twice() {
-    let place = tempfile::tempdir().unwrap();
+    let place = folder();
     let pictures = place.path().join("p");
     put(&pictures, "small", 1, "a red fox in the snow");
     std::fs::write(pictures.join("large.bmp"), sized_bmp(1, 96)).unwrap();
@@ -124,7 +124,7 @@ fn nothing_is_given_twice() {
 
 #[test]
 fn tags_and_every_caption_are_searched() {
-    let place = tempfile::tempdir().unwrap();
+    let place = folder();
     let pictures = place.path().join("p");
     put(&pictures, "p", 1, "");
     std::fs::write(

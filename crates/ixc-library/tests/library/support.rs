@@ -2,7 +2,17 @@
 
 use std::{fs, ops::ControlFlow, path::Path};
 
+use tempfile::TempDir;
+
 use ixc_library::{About, Add, Added, Entry, Library, Progress};
+
+/// A new folder, in memory where the system has such a place: SQLite waits for the disk at each commit, and it is
+/// not the disk that is tested.
+pub(crate) fn folder() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    made.or_else(|_| tempfile::tempdir()).unwrap()
+}
 
 /// A picture of blocks in colours that the seed decides, as a BMP.
 pub(crate) fn bmp(seed: u64) -> Vec<u8> {

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use ixc_library::{Error, FILE, Fault, Id, Library};
 
-use crate::support::{assert_clean, bmp, entries, go_on, library_of, names, put};
+use crate::support::{assert_clean, bmp, entries, folder, go_on, library_of, names, put};
 
 fn five(place: &Path) -> Library {
     let pictures = place.join("p");
@@ -25,7 +25,7 @@ fn change(place: &Path, sql: &str) {
 
 #[test]
 fn missing_and_changed_files_are_found() {
-    let place = tempfile::tempdir().unwrap();
+    let place = folder();
     let library = five(place.path());
     assert_clean(&library);
     let at = |number: usize| place.path().join(format!("p/p{number}.bmp"));
@@ -47,7 +47,7 @@ fn missing_and_changed_files_are_found() {
 
 #[test]
 fn a_wrong_index_is_found_and_made_anew() {
-    let place = tempfile::tempdir().unwrap();
+    let place = folder();
     let mut library = five(place.path());
     for harm in [
         "DELETE FROM posting WHERE id = (SELECT max(id) FROM posting)",
@@ -71,7 +71,7 @@ fn a_wrong_index_is_found_and_made_anew() {
 
 #[test]
 fn damaged_records_and_files_are_told() {
-    let place = tempfile::tempdir().unwrap();
+    let place = folder();
     let library = five(place.path());
     for (harm, mend, what) in [
         ("look = x'00'", "look = zeroblob(78)", "look"),
@@ -125,7 +125,7 @@ fn damaged_records_and_files_are_told() {
 
 #[test]
 fn what_is_removed_is_gone_and_its_file_stays() {
-    let place = tempfile::tempdir().unwrap();
+    let place = folder();
     let mut library = five(place.path());
     let error = library.remove(&[Id(1), Id(77)]).unwrap_err();
     assert!(matches!(error, Error::NoPicture { id: Id(77) }), "{error}");
