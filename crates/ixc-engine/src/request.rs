@@ -55,13 +55,6 @@ pub struct Request {
 /// Published `chat`: temperature 1, top-p 0.8.
 pub const SAMPLING_DEFAULT: Sampling = Sampling { temperature: 1.0, top_k: 0, top_p: 0.8, seed: 0 };
 
-/// Published composition: how an article is written; its other steps are greedy here, so that they are the same again.
-pub const SAMPLING_ARTICLE: Sampling =
-    Sampling { temperature: 1.0, top_k: 40, top_p: 0.8, seed: 0 };
-
-/// Published: divides the scores of words already said.
-pub const REPETITION_PENALTY: f32 = 1.005;
-
 impl Request {
     /// A request for the answer to a conversation, decoded as the published `chat` does.
     pub fn new(conversation: Conversation, pictures: Vec<Picture>) -> Self {
@@ -69,7 +62,7 @@ impl Request {
             conversation,
             pictures,
             decoding: Decoding::Sample(SAMPLING_DEFAULT),
-            repetition_penalty: REPETITION_PENALTY,
+            repetition_penalty: 1.005,
             max_new_tokens: 1024,
             markers: Markers::Literal,
             tiles_max: None,

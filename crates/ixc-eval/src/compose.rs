@@ -142,6 +142,7 @@ impl<'a> Shelf<'a> {
             count: BEGUN_WITH,
             side: SIDE,
             what: Vec::new(),
+            labels: false,
             threads: 1,
             out: folder.join("drawn"),
         };

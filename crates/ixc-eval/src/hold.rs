@@ -2,11 +2,8 @@
 //!
 //! Deliberately absent: what is asked, and whether an answer is right.
 
-use ixc_engine::{
-    Decoding, Engine, Event, Request,
-    request::{REPETITION_PENALTY, SAMPLING_ARTICLE},
-    sample::Sampling,
-};
+use ixc_compose::chat::{REPETITION_PENALTY, TOP_K, TOP_P};
+use ixc_engine::{Decoding, Engine, Event, Request, sample::Sampling};
 use ixc_input::{
     conversation::{Conversation, Part, Role, Turn},
     image::Picture,
@@ -46,7 +43,10 @@ pub fn hold(
     conversation.turns.push(Turn { role: Role::User, parts: question.parts.clone() });
     let (decoding, repetition_penalty) = match question.article {
         None => (Decoding::Greedy, 1.0),
-        Some(seed) => (Decoding::Sample(Sampling { seed, ..SAMPLING_ARTICLE }), REPETITION_PENALTY),
+        Some(seed) => {
+            let sampling = Sampling { temperature: 1.0, top_k: TOP_K, top_p: TOP_P, seed };
+            (Decoding::Sample(sampling), REPETITION_PENALTY)
+        }
     };
     let request = Request {
         decoding,

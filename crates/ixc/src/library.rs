@@ -109,6 +109,7 @@ fn draw(folder: &Path) -> Result<Library, Failure> {
         count: COUNT,
         side: SIDE,
         what: Vec::new(),
+        labels: false,
         threads: 1,
     };
     write::library(&options, &|_, _| ControlFlow::Continue(())).map_err(Failure::mistake)?;
