@@ -537,7 +537,7 @@ fn memory_that_goes_round_changes_no_bit() {
     let (gate, weights) = layer(width, width, 10, Base::Unbiased, 0.25);
     let (up, _) = layer(width, width, 20, Base::Unbiased, 0.25);
     let (down, _) = layer(width, width, 30, Base::Unbiased, 0.25);
-    let norm = RmsNorm { weight: trained(&[width], 40).into(), eps: 1e-5 };
+    let norm = RmsNorm { weight: Small::Trained(trained(&[width], 40)), eps: 1e-5 };
     let acting = actings(count).pop().unwrap();
     let (x, dy) = (tensor(&[count, width], 1), tensor(&[count, width], 2));
     let step = || {
