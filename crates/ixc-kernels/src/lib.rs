@@ -21,6 +21,7 @@ pub mod cuda;
 mod dense_avx512;
 pub mod dropout;
 pub mod elementwise;
+pub mod gather;
 pub mod gptq;
 pub mod heads;
 pub mod loss;

@@ -15,8 +15,9 @@ use crate::dense_avx512;
 use crate::{
     Matrix, Weight,
     cpu::{self, Path},
+    elementwise,
     pool::{self, Shared},
-    recycle::floats,
+    recycle::{floats, give},
     sgemm::{Factor, Product},
 };
 
@@ -30,7 +31,7 @@ const DOT_ROWS: usize = 4;
 /// blocks pack x less often, which is what counts when x has many rows.
 const GEMM_BLOCK_ELEMENTS: usize = 1 << 20;
 
-/// Columns of a block of a product of two matrices as they are.
+/// Columns of a block of a product of two matrices as they are, at most.
 const BLOCK_COLUMNS: usize = 512;
 
 /// Rows of such a block at least.
@@ -38,6 +39,13 @@ const BLOCK_ROWS_MIN: usize = 64;
 
 /// Blocks to be had where the extents allow: enough to share out evenly.
 const TASKS: usize = 16;
+
+/// Numbers of a weight whose gradient is summed in parts of the rows, at most: the parts' sums stay in the second
+/// cache.
+const OUTER_SUMS: usize = 1 << 18;
+
+/// Rows of such a part at least: adding its sums up is little beside them.
+const OUTER_ROWS: usize = 1 << 10;
 
 /// Columns and rows of W widened at a time for `dy · W`: whole blocks of quantised weights, 512 KiB.
 const BACK_COLUMNS: usize = 512;
@@ -98,7 +106,8 @@ pub(crate) fn matmul_back_into(dy: &[f32], w: Weight, add: bool, out: &mut [f32]
     });
 }
 
-/// Adds `dyᵀ · x`, (n, m) · (m, k) → (n, k), to `out`: the gradient of a weight, over some of the rows.
+/// Adds `dyᵀ · x`, (n, m) · (m, k) → (n, k), to `out`: the gradient of a weight, over some of the rows. A small
+/// weight's is summed in parts of the rows, so that each row is packed once.
 pub(crate) fn matmul_outer_into(
     (dy, n): (&[f32], usize),
     (x, k): (&[f32], usize),
@@ -106,11 +115,54 @@ pub(crate) fn matmul_outer_into(
     out: &mut [f32],
 ) {
     assert_eq!(out.len(), n * k);
-    for rows in rows.iter().filter(|rows| !rows.is_empty()) {
+    let count: usize = rows.iter().map(ExactSizeIterator::len).sum();
+    let factors = |rows: &Range<usize>| {
         let left = Factor::columns(&dy[rows.start * n..rows.end * n], n);
-        let right = Factor::rows(&x[rows.start * k..rows.end * k], k);
-        in_blocks((n, k), BLOCK_COLUMNS, left, right, rows.len(), true, out);
+        (left, Factor::rows(&x[rows.start * k..rows.end * k], k))
+    };
+    if count == 0 {
+        return;
     }
+    if n * k > OUTER_SUMS {
+        for rows in rows.iter().filter(|rows| !rows.is_empty()) {
+            let (left, right) = factors(rows);
+            in_blocks((n, k), BLOCK_COLUMNS, left, right, rows.len(), true, out);
+        }
+        return;
+    }
+    let parts = in_parts(rows, count.div_ceil((count / OUTER_ROWS).clamp(1, TASKS)));
+    let mut sums = floats((parts.len() - 1) * n * k); // every number is written
+    let (first, others) = (Shared::new(out), Shared::new(&mut sums));
+    pool::run(parts.len(), &|part| {
+        let (target, start) = if part == 0 { (first, 0) } else { (others, (part - 1) * n * k) };
+        for (index, rows) in parts[part].iter().enumerate() {
+            let (left, right) = factors(rows);
+            let product = Product { add: part == 0 || index > 0, ..Product::of(n, rows.len(), k) };
+            // SAFETY: each part has sums of its own, the first those that were there.
+            unsafe { product.write_shared(target, start, k, left, right) };
+        }
+    });
+    sums.chunks_exact(n * k).for_each(|sums| elementwise::add(out, sums));
+    give(sums);
+}
+
+/// Cuts rows into parts of `size`, but for the last.
+fn in_parts(rows: &[Range<usize>], size: usize) -> Vec<Vec<Range<usize>>> {
+    let (mut parts, mut room) = (vec![Vec::new()], size);
+    for run in rows {
+        let mut start = run.start;
+        while start < run.end {
+            if room == 0 {
+                parts.push(Vec::new());
+                room = size;
+            }
+            let end = run.end.min(start + room);
+            parts.last_mut().expect("one at least").push(start..end);
+            room -= end - start;
+            start = end;
+        }
+    }
+    parts
 }
 
 thread_local! {
@@ -128,7 +180,7 @@ fn blocks(w: Weight, height: usize, work: impl Fn(Range<usize>, &mut Vec<f32>) +
 }
 
 /// A product of two matrices as they are, (m, inner) · (inner, n), in blocks of `width` columns at most and
-/// of rows enough to share the work out.
+/// of rows enough to share the work out: at least twice as many as columns, as each block packs its columns anew.
 fn in_blocks(
     (m, n): (usize, usize),
     width: usize,
@@ -139,7 +191,10 @@ fn in_blocks(
     out: &mut [f32],
 ) {
     let across = n.div_ceil(width);
-    let height = m.div_ceil(TASKS.div_ceil(across)).next_multiple_of(16).max(BLOCK_ROWS_MIN);
+    let width = n.div_ceil(across).next_multiple_of(16).min(n);
+    let down = (m / (2 * width).max(BLOCK_ROWS_MIN)).clamp(1, TASKS.div_ceil(across));
+    let down = 1 << down.ilog2(); // shared evenly among two, four, …
+    let height = m.div_ceil(down).next_multiple_of(16);
     let out = Shared::new(out);
     pool::run(across * m.div_ceil(height), &|task| {
         let (row, column) = (task / across * height, task % across * width);

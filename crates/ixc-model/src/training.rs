@@ -10,7 +10,7 @@ use ixc_input::{
 };
 use ixc_nn::{
     Error as NumbersError,
-    graph::{Value, checkpoint},
+    graph::{Value, checkpoint, record},
     loss::cross_entropy,
     plora::{Acting, ImageRows, Noise},
 };
@@ -124,7 +124,7 @@ impl XComposer {
         samples: &[Sample],
         learning: Option<(&Training, f32)>,
     ) -> Result<Loss, Error> {
-        let (_form, _buffers) = (self.device().enter(), ixc_nn::pass());
+        let (_form, _buffers, _made) = (self.device().enter(), ixc_nn::pass(), record());
         let (training, scale) = learning.unzip();
         let (laid, views) = self.lay(samples, training)?;
         let extent =

@@ -16,7 +16,7 @@ use ixc_nn::{
     norm::LayerNorm,
     pass,
     plora::{Acting, ImageRows},
-    rows::cat,
+    rows::{cat, select},
     trained::Small,
 };
 
@@ -153,7 +153,11 @@ impl Tower {
             x = training::block(&x, trained, training, move |x| one.forward(x, &acting))?;
             report(observe, Stage::TowerLayer(layer), x.tensor())?;
         }
-        Ok(compose([&x], |[x]| Ok(x.narrow(1, 1, rows - 1)?))?)
+        let (views, width) = (x.tensor().dim(0)?, x.tensor().dim(D::Minus1)?);
+        let patches: Vec<u32> =
+            (0..(views * rows) as u32).filter(|row| row % rows as u32 != 0).collect();
+        let patches = select(&x.reshape(&[views * rows, width])?, &patches)?;
+        Ok(patches.reshape(&[views, rows - 1, width])?)
     }
 }
 

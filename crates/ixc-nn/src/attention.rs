@@ -81,6 +81,7 @@ pub fn packed(
         let split =
             taken_back([(&q, lying), (&k, lying), (&v, lying)], &dy, heads, &sequences, how)?;
         dy.recycle();
+        [q, k, v].into_iter().for_each(recycle);
         let rows = rope_split_backward(&split, heads, tables.angles());
         [split.q, split.k, split.v].into_iter().for_each(give);
         Ok(vec![Some(Tensor::from_vec(rows, dims, &Device::Cpu)?.into())])

@@ -5,9 +5,12 @@
 //! what its step back needs, and nothing else. [`Value::backward`] takes the steps, the last made first; a
 //! step is dropped once it is taken, a first gradient is moved, a later one added in place, and trained
 //! weights add to their own gradients ([`crate::trained`]), so a frozen one costs nothing.
+//! What a recorded pass makes gives its memory to the next one ([`Recording`]).
 //! candle's own graph has three arguments a step at most, begins each gradient as zeros, makes one for
 //! every weight and keeps all until the end; [`compose`] still goes through it where a step is made of
 //! candle's operations. Deliberately absent: second derivatives.
+
+mod record;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -25,6 +28,8 @@ use crate::{
     device::has_kernels,
     numbers::{self, change_by},
 };
+
+pub use record::{Recording, record};
 
 /// A tensor, and where it comes from when a gradient may be asked for.
 #[derive(Clone, Debug)]
@@ -120,6 +125,20 @@ impl Value {
         trained: bool,
         back: impl FnOnce(Gradient) -> Result<Vec<Option<Gradient>>, Error> + Send + 'static,
     ) -> Self {
+        let made = Self::seen(tensor, inputs, trained, back);
+        if let Some(node) = &made.node {
+            record::remember(node.id, &made.tensor);
+        }
+        made
+    }
+
+    /// As [`Value::made`], of a tensor that may share its numbers with the inputs.
+    pub(crate) fn seen(
+        tensor: Tensor,
+        inputs: &[&Self],
+        trained: bool,
+        back: impl FnOnce(Gradient) -> Result<Vec<Option<Gradient>>, Error> + Send + 'static,
+    ) -> Self {
         if !inputs.iter().any(|input| input.is_recorded()) {
             return Self::plain(tensor);
         }
@@ -176,7 +195,7 @@ impl Value {
     pub fn reshape(&self, dims: &[usize]) -> Result<Self, Error> {
         let before = self.tensor.dims().to_vec();
         let out = self.tensor.reshape(dims)?;
-        Ok(Self::made(out, &[self], false, move |gradient| {
+        Ok(Self::seen(out, &[self], false, move |gradient| {
             // Numbers that somebody else holds too are not to be added to.
             let own = match gradient.own() {
                 Ok(own) => own,
@@ -233,6 +252,7 @@ impl Value {
                     due.add(input.as_ref(), gradient)?;
                 }
             }
+            record::release(id);
         }
         Ok(found)
     }
@@ -331,6 +351,7 @@ pub fn checkpoint(
     let (kept, wanted) = (x.tensor.clone(), x.wants_gradient());
     Ok(Value::made(out.tensor, &[x], learns, move |gradient| {
         let x = if wanted { Value::input(kept) } else { Value::constant(kept) };
+        let _made = record();
         let mut found = forward(&x)?.back(gradient)?;
         Ok(vec![found.take(&x)])
     }))
@@ -350,7 +371,7 @@ pub fn compose<const N: usize>(
         return Ok(Value::given(out, inputs.iter().any(|input| input.is_recorded())));
     }
     let (arguments, out) = traced(inputs.map(|x| (x.tensor(), x.wants_gradient())), forward)?;
-    Ok(Value::made(out.detach(), &inputs, false, move |gradient| {
+    Ok(Value::seen(out.detach(), &inputs, false, move |gradient| {
         let mut found = (&out * &*gradient)?.sum_all()?.backward()?;
         // candle's gradients remember how they were made, and so would all that is made of them.
         let plain = |gradient: Tensor| Gradient::from(gradient.detach());

@@ -28,5 +28,6 @@ pub mod weights;
 pub use error::Error;
 pub use half::{bf16, f16};
 pub use ixc_kernels::{
-    Arithmetic, Buffer, Matrix, Quant, adamw, cpu, measure, pool, quant, recycle::pass,
+    Arithmetic, Buffer, Matrix, Quant, adamw, cpu, measure, pool, quant,
+    recycle::{Steps, pass, steps},
 };

@@ -11,7 +11,9 @@ use std::{borrow::Cow, ops::Range, sync::Arc};
 use ixc_kernels::{
     Arithmetic,
     dropout::Dropout,
+    gather,
     product::{Term, product, rows::Rows},
+    recycle::give,
 };
 
 use crate::{Error, inputs::Tally, trained::Weight};
@@ -188,7 +190,7 @@ impl Adapter {
             Some(strike) => {
                 let mut picked = pick(x, &rows);
                 strike.apply(&rows, &mut picked);
-                put(&product(&Rows::new(&picked, x.cols())), &rows, x.count(), self.a.rows())
+                spread(picked, &rows, x, self.a.rows(), product)
             }
         };
         self.scale_rows(&mut inner, &rows);
@@ -233,7 +235,7 @@ pub(crate) fn product_of(
     product: impl Fn(&Rows) -> Vec<f32>,
 ) -> Vec<f32> {
     if 2 * rows.count() < x.count() {
-        return put(&product(&Rows::new(&pick(x, rows), x.cols())), rows, x.count(), outputs);
+        return spread(pick(x, rows), rows, x, outputs, product);
     }
     let mut out = product(x);
     let mut other = 0;
@@ -245,21 +247,21 @@ pub(crate) fn product_of(
     out
 }
 
-/// Some rows, one behind the other.
-pub(crate) fn pick(x: &Rows, rows: &ImageRows) -> Vec<f32> {
-    let (values, cols) = (x.values(), x.cols());
-    let runs = rows.runs().iter().map(|run| &values[run.start * cols..run.end * cols]);
-    runs.flatten().copied().collect()
+/// A product over picked rows of x, in their places among all: 0 in the others.
+fn spread(
+    picked: Vec<f32>,
+    rows: &ImageRows,
+    x: &Rows,
+    outputs: usize,
+    product: impl Fn(&Rows) -> Vec<f32>,
+) -> Vec<f32> {
+    let made = product(&Rows::new(&picked, x.cols()));
+    let all = gather::put(&made, outputs, rows.runs(), x.count());
+    [picked, made].into_iter().for_each(give);
+    all
 }
 
-/// The way back: rows of `cols` numbers in their places among `count`, all others 0.
-fn put(picked: &[f32], rows: &ImageRows, count: usize, cols: usize) -> Vec<f32> {
-    let mut all = vec![0f32; count * cols];
-    let mut picked = picked;
-    for run in rows.runs() {
-        let (these, rest) = picked.split_at(run.len() * cols);
-        all[run.start * cols..run.end * cols].copy_from_slice(these);
-        picked = rest;
-    }
-    all
+/// Some rows, one behind the other.
+pub(crate) fn pick(x: &Rows, rows: &ImageRows) -> Vec<f32> {
+    gather::pick(x.values(), x.cols(), rows.runs())
 }

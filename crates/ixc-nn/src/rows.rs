@@ -34,7 +34,8 @@ pub fn cat(pieces: &[(Value, Range<usize>)]) -> Result<Value, Error> {
     let out = if kernels { narrowed(pieces)? } else { picked(&sources, &places)? };
     let extents: Vec<(Vec<usize>, bool)> =
         sources.iter().map(|x| (x.tensor().dims().to_vec(), x.wants_gradient())).collect();
-    Ok(Value::made(out, &sources, false, move |gradient| {
+    // One piece alone is not copied.
+    Ok(Value::seen(out, &sources, false, move |gradient| {
         if !has_kernels(&gradient) {
             return cut_apart(&gradient, &places, &extents);
         }

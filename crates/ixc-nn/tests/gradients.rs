@@ -8,7 +8,7 @@ use ixc_nn::{
     activation::{composed_gelu, composed_quick_gelu, gelu, quick_gelu},
     attention::{Span, composed_packed, composed_views, packed, views},
     embedding::Embedding,
-    graph::{Value, checkpoint},
+    graph::{Value, checkpoint, record},
     linear::Linear,
     loss::cross_entropy,
     norm::{LayerNorm, RmsNorm},
@@ -529,6 +529,39 @@ fn what_is_computed_again_gives_the_same_bits() {
     let kept = block.clone();
     let again = gradients(&|x| checkpoint(&x[0], true, kept.clone()), &[x], &weights, &dy);
     assert_eq!(straight, again);
+}
+
+#[test]
+fn memory_that_goes_round_changes_no_bit() {
+    let (count, width) = (300, 256); // large enough to be kept
+    let (gate, weights) = layer(width, width, 10, Base::Unbiased, 0.25);
+    let (up, _) = layer(width, width, 20, Base::Unbiased, 0.25);
+    let (down, _) = layer(width, width, 30, Base::Unbiased, 0.25);
+    let norm = RmsNorm { weight: Small::Trained(trained(&[width], 40)), eps: 1e-5 };
+    let acting = actings(count).pop().unwrap();
+    let (x, dy) = (tensor(&[count, width], 1), tensor(&[count, width], 2));
+    let step = || {
+        weights.iter().for_each(Trained::forget_gradient);
+        let x = Value::input(x.clone());
+        let normed = norm.forward(&x).unwrap();
+        let inner = quick_gelu(Linear::gated(&gate, &up, &normed, &acting).unwrap()).unwrap();
+        let y = down.forward_onto(&inner, &x, &acting).unwrap();
+        let seen = values(y.tensor()); // behind the way back it may be anything
+        let dx = y.backward(&dy).unwrap().take(&x).map(|dx| values(&dx)).unwrap();
+        let of_weights = weights.iter().map(|w| w.gradient(|g| g.unwrap().to_vec()).unwrap());
+        (seen, dx, of_weights.collect::<Vec<_>>())
+    };
+    let expected = step();
+    let steps = ixc_nn::steps();
+    // Whatever is in the memory that a step begins with.
+    (0..40).for_each(|_| ixc_kernels::recycle::give(vec![f32::NAN; count * width]));
+    for _ in 0..3 {
+        let _made = record();
+        assert!(step() == expected);
+        steps.next();
+    }
+    assert_eq!(values(&x), values(&tensor(&[count, width], 1)), "what was given is not taken");
+    assert_eq!(values(&dy), values(&tensor(&[count, width], 2)));
 }
 
 #[test]

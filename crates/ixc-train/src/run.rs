@@ -19,6 +19,7 @@ use std::{
 
 use ixc_input::tokenizer::Tokenizer;
 use ixc_model::{XComposer, training::Sample};
+use ixc_nn::Steps;
 
 use crate::{
     Error, Recipe,
@@ -131,6 +132,8 @@ struct Run<'a> {
     position: Position,
     skipped: u64,
     pace: Pace,
+    /// A step's memory serves the next one.
+    buffers: Steps,
     /// Holds the folder for as long as the run lasts.
     _claim: Claim,
 }
@@ -182,6 +185,7 @@ impl Run<'_> {
             checkpointing: self.recipe.gradient_checkpointing,
         };
         let outcome = step(&self.model, &mut self.optimiser, &passes, told)?;
+        self.buffers.next();
         self.position.step += 1;
         self.check(&outcome)?;
         let last = batches.last().expect("a step has at least one pass");

@@ -59,7 +59,8 @@ fn lane(path: Path, weight: Weight, m: usize, arithmetic: Arithmetic) -> Option<
     if rounds && path == Path::Avx512Bf16 {
         return Some(Lane::Bf16);
     }
-    (many && tile::has_f32(path)).then_some(Lane::F32)
+    let stored = matches!(weight, Weight::Stored(_)); // else nothing is widened, and the library is faster
+    (stored && many && tile::has_f32(path)).then_some(Lane::F32)
 }
 
 /// A term that has a lane.

@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 mod attention;
 mod elementwise;
+mod gather;
 mod gptq;
 mod gradient;
 mod heads;
@@ -15,7 +16,6 @@ mod paths;
 mod pool;
 mod product;
 mod quant;
-mod recycle;
 
 /// The path and the number of threads are the whole process's: tests that choose one take turns.
 fn alone() -> MutexGuard<'static, ()> {

@@ -69,6 +69,7 @@ impl<'a> Run<'a> {
             position,
             skipped: 0,
             pace: Pace::new(Instant::now()),
+            buffers: ixc_nn::steps(),
             _claim: claim,
         })
     }

@@ -172,6 +172,14 @@ fn large_shapes_cross_block_borders() {
 }
 
 #[test]
+fn many_rows_are_summed_in_parts() {
+    let _turn = alone();
+    check_weight(2600, 20, 24, 5, &[], 2e-5);
+    // Runs shorter and longer than a part, and one that two parts share.
+    check_weight(2600, 20, 24, 5, &[3, 4, 10, 700, 701, 2599], 2e-5);
+}
+
+#[test]
 fn terms_add_up() {
     let _turn = alone();
     every_way(|arithmetic| {
@@ -248,5 +256,12 @@ fn threads_change_nothing() {
                 (input_gradient(&[term], arithmetic), out)
             });
         }
+        let (m, n, k) = (2500, 20, 24); // parts of the rows
+        let (dy, x) = (numbers(m * n, 1), numbers(m * k, 2));
+        on_any_threads(|| {
+            let (dy, x, mut out) = (Rows::new(&dy, n), Rows::new(&x, k), vec![0f32; n * k]);
+            weight_gradient(&dy, &x, &[3..1100, 1100..2400], arithmetic, &mut out);
+            out
+        });
     }
 }
