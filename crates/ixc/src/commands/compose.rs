@@ -99,7 +99,13 @@ pub(crate) struct ComposeArgs {
     )]
     from: Option<PathBuf>,
     /// With --from: make this stage and those behind it again
-    #[arg(long, value_name = "STAGE", requires = "from", value_parser = stages())]
+    #[arg(
+        long,
+        value_name = "STAGE",
+        requires = "from",
+        conflicts_with_all = ["instruction", "image", "outline", "requirements"],
+        value_parser = stages()
+    )]
     again: Option<Stage>,
     #[command(flatten)]
     model: ModelArgs,

@@ -137,7 +137,8 @@ fn what_cannot_be_is_told_before_a_model_is_loaded() {
         (vec!["x", "--outline", &at("gone.txt")], 1, "gone.txt"),
         (vec!["  "], 1, "expected words, an outline or pictures"),
         (vec!["--from", &at("no.json")], 1, "expected what --json wrote"),
-        (vec!["x", "--again", "places"], 2, "--from"),
+        (vec!["x", "--again", "places"], 2, "cannot be used with"),
+        (vec!["--again", "places"], 2, "--from"),
         (vec!["x", "--from", &at("no.json")], 2, "cannot be used with"),
         (vec!["x", "--beams", "2", "--seed", "1"], 2, "cannot be used with"),
     ] {

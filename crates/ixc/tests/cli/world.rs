@@ -15,8 +15,18 @@ fn write(out: &Path, more: &[&str]) -> String {
 fn conversations_and_their_pictures_are_written() {
     let out = fresh("world");
     let told = write(&out, &["--split", "val"]);
-    let files =
-        ["captions", "questions", "two", "refusals", "articles", "edits", "language", "talk"];
+    let files = [
+        "captions",
+        "questions",
+        "things",
+        "two",
+        "refusals",
+        "matching",
+        "articles",
+        "edits",
+        "language",
+        "talk",
+    ];
     for file in files {
         assert!(told.contains(&format!("{file}.jsonl")), "{told}");
         let written = fs::read_to_string(out.join(format!("{file}.jsonl"))).unwrap();
