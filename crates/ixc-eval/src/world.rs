@@ -105,7 +105,7 @@ pub fn examine(
     };
     let model: String = engine.fingerprint().iter().map(|byte| format!("{byte:02x}")).collect();
     let examination = format!(
-        "world{parts}, articles sampled, seed {seed}, {scenes} scenes, up to {words_max} words an answer, model {model}"
+        "world{parts}, seed {seed}, {scenes} scenes, up to {words_max} words an answer, articles sampled, model {model}"
     );
     let mut answers = Answers::open(path, &examination)?;
     let (mut tallies, mut next) = (Tallies::default(), 0);
