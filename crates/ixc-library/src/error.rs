@@ -115,9 +115,7 @@ pub enum Error {
         limit: usize,
     },
     /// The caller broke off.
-    #[error(
-        "stopped before the last picture; what was done is kept, and the same command goes on from there"
-    )]
+    #[error("stopped before the last picture; what was done is kept")]
     Cancelled,
 }
 

@@ -89,7 +89,8 @@ impl LibraryArg {
 /// A library's error, as a failure.
 fn failure(error: Error) -> Failure {
     match error {
-        Error::Cancelled => Failure::new(Exit::Interrupted, error),
+        Error::Cancelled => Failure::new(Exit::Interrupted, error)
+            .with_hint("`ixc library add` with the same pictures goes on with an import"),
         other => Failure::mistake(other),
     }
 }
