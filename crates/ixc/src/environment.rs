@@ -16,6 +16,9 @@ use crate::exit::{Exit, Failure};
 /// The model that is used when none is named.
 pub(crate) const MODEL: &str = "IXC_MODEL";
 
+/// rayon's own variable, which the threads of our kernels obey as well.
+const THREADS: &str = "RAYON_NUM_THREADS";
+
 /// The variables as help and man pages state them.
 pub(crate) const HELP: &str = "\
 Environment:
@@ -27,6 +30,19 @@ Environment:
   XDG_STATE_HOME   where the history of your questions is kept (in ixc/history)
   XDG_DATA_HOME    where libraries of pictures are kept by name (in ixc/libraries)
   NO_COLOR         no colours";
+
+/// How many threads are to compute, if that is said (0 says nothing, as for rayon).
+pub(crate) fn threads() -> Result<Option<usize>, Failure> {
+    let Some(said) = env::var_os(THREADS).filter(|said| !said.is_empty()) else {
+        return Ok(None);
+    };
+    let count = said.to_str().and_then(|said| said.parse::<usize>().ok());
+    let count = count.ok_or_else(|| {
+        let found = said.display();
+        Failure::mistake(format!("{THREADS}: expected a whole number, found {found:?}"))
+    })?;
+    Ok((count > 0).then_some(count))
+}
 
 /// Whether colours are wanted at all (no-color.org: set and not empty means no).
 pub(crate) fn wants_colours() -> bool {

@@ -148,5 +148,5 @@ fn open_to_others(folder: &Path) -> io::Result<()> {
 
 /// Threads to read pictures with.
 pub(crate) fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+    ixc_nn::pool::threads()
 }

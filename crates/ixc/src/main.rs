@@ -42,7 +42,8 @@ fn main() -> ExitCode {
         output::complain(style::ERROR, &format!("this is a bug in ixc, not your mistake: {bug}"));
     }));
     let cli = cli::Cli::parse();
-    match cli.command.run() {
+    let threads = environment::threads().map(|said| said.map(ixc_nn::pool::set_threads));
+    match threads.and_then(|_| cli.command.run()) {
         Ok(()) => Exit::Done.into(),
         Err(failure) => failure.tell().into(),
     }

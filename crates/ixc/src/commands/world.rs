@@ -63,7 +63,7 @@ pub(crate) struct WorldArgs {
     /// Only draw N scenes on one sheet, DIR/sheet.png
     #[arg(long, value_name = "N", conflicts_with = "count")]
     show: Option<u64>,
-    /// Threads to draw with [default: one for each core]
+    /// Threads to draw with [default: RAYON_NUM_THREADS, else one for each core]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
     /// Print JSON
@@ -173,7 +173,7 @@ fn threads(asked: Option<usize>) -> Result<usize, Failure> {
     match asked {
         Some(0) => Err(Failure::mistake("--threads 0: at least one thread is needed to draw")),
         Some(threads) => Ok(threads),
-        None => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+        None => Ok(ixc_nn::pool::threads()),
     }
 }
 

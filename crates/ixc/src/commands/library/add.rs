@@ -79,7 +79,7 @@ pub(crate) struct Source {
     /// What the model is asked about each of them
     #[arg(long, value_name = "TEXT", default_value = ASK)]
     ask: String,
-    /// Threads to read pictures with [default: one for each core]
+    /// Threads to read pictures with [default: RAYON_NUM_THREADS, else one for each core]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
     /// Print JSON
