@@ -1,7 +1,8 @@
 //! Composing as a whole: how much of illustrated articles is as it should be, over instructions that nobody trained on.
 //!
 //! instruction → article, places, captions → a library in which each caption has one right picture → candidates,
-//! choices. The right picture is drawn of a scene that holds as many of the caption's facts as any of some thousand;
+//! choices. The right picture is drawn of a scene that holds as many of the caption's facts as any of some ten thousand,
+//! and the library knows of it what it knows of its other pictures;
 //! it comes to the pictures of all articles before, so that the wrong ones are many and alike. Deliberately absent:
 //! opinions; truth is the scenes'.
 
@@ -15,21 +16,15 @@ use ixc_compose::{
 };
 use ixc_library::{Add, Id, Library};
 use ixc_world::{
-    dice::{Dice, Purpose},
     draw,
     judge::facts::{Fact, stated},
     sample,
     scene::Scene,
     split::{SceneId, Split},
-    text::{
-        Language,
-        article::in_words,
-        caption::{Style, caption},
-    },
+    text::article::in_words,
     write,
 };
 use serde::Serialize;
-use serde_json::json;
 
 use crate::{
     Error,
@@ -41,7 +36,7 @@ use crate::{
 const BEGUN_WITH: u64 = 120;
 
 /// Scenes among which the right one of a caption is found.
-const SCENES: u64 = 2000;
+const SCENES: u64 = 20_000;
 
 /// Pictures asked for, in turn.
 const WANTED: [usize; 3] = [1, 2, 3];
@@ -182,12 +177,8 @@ impl<'a> Shelf<'a> {
             let path = folder.join("picture.png");
             let png = write::png(&draw::picture(&scene, SIDE));
             fs::write(&path, png).map_err(Error::file("write", &path))?;
-            let mut dice = Dice::of(scene.id, Purpose::Captions);
-            let [english, chinese] = [Language::English, Language::Chinese]
-                .map(|language| caption(&scene, Style::Short, language, &mut dice));
             let beside = path.with_extension("json");
-            let text = json!({ "caption": english, "caption_zh": chinese }).to_string();
-            fs::write(&beside, text).map_err(Error::file("write", &beside))?;
+            fs::write(&beside, write::known(&scene).to_string()).map_err(Error::file("write", &beside))?;
             add(&mut library, &folder)?;
             self.put += 1;
             if let Some(entry) = library.find(&path).map_err(failed)? {

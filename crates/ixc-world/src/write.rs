@@ -20,7 +20,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, closed::closed, draw, split::Split};
-pub use library::{library, member};
+pub use library::{known, library, member};
 pub use picture::png;
 pub use sheet::sheet;
 

@@ -230,20 +230,26 @@ fn add_blocks<const R: usize>(
     sums.into_iter().zip(products).for_each(|(sum, product)| *sum += product);
 }
 
-/// How far ahead of the weights at work others are asked for. The processor's own prefetcher begins anew at
-/// each page, too late for weights that are used up as fast as memory delivers them.
+/// How far ahead of the weights at work others are asked for, into the second cache and from there into the first.
+/// The processor's own prefetcher begins anew at each page, too late for weights that are used up as fast as memory
+/// delivers them; the first cache alone has too few requests under way at once (`docs/log.md`).
 #[cfg(target_arch = "x86_64")]
-const AHEAD: usize = 2048;
+const AHEAD: usize = 4096;
+#[cfg(target_arch = "x86_64")]
+const NEXT: usize = 512;
 
-/// Asks for the `bytes` that lie [`AHEAD`] of `weights`. What is behind the end is asked for too: it is the
-/// next row, or no memory, and then nothing happens.
+/// Asks for the `bytes` that lie [`AHEAD`] of `weights`, and brings those [`NEXT`] nearer. What is behind the end
+/// is asked for too: it is the next row, or no memory, and then nothing happens.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub(crate) fn ask_ahead(weights: *const u8, bytes: usize) {
-    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+    use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
     for line in (0..bytes).step_by(64) {
         // SAFETY: a prefetch reads nothing; any address will do.
-        unsafe { _mm_prefetch(weights.wrapping_add(AHEAD + line).cast(), _MM_HINT_T0) };
+        unsafe {
+            _mm_prefetch(weights.wrapping_add(AHEAD + line).cast(), _MM_HINT_T1);
+            _mm_prefetch(weights.wrapping_add(NEXT + line).cast(), _MM_HINT_T0);
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::fs;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Options, Progress, Written, check, picture};
 use crate::{
@@ -36,20 +36,12 @@ pub fn library(options: &Options, progress: Progress<'_>) -> Result<Vec<Written>
         let place = scene.place.english().replace(' ', "-");
         let stem = options.out.join(format!("{number:04}-{place}"));
         picture::draw_to(&stem.with_extension("png"), &scene, options.side)?;
-        let mut dice = Dice::of(scene.id, Purpose::Captions);
-        let [english, chinese] = [Language::English, Language::Chinese]
-            .map(|language| caption::caption(&scene, Style::Short, language, &mut dice));
-        let full = caption::caption(&scene, Style::Detailed, Language::English, &mut dice);
+        let mut known = known(&scene);
         let text = stem.with_extension("txt");
-        fs::write(&text, format!("{english}\n")).map_err(Error::io("write the file", &text))?;
-        let line = json!({
-            "file": format!("{number:04}-{place}.png"),
-            "caption": english,
-            "caption_zh": chinese,
-            "description": full,
-            "tags": tags(&scene),
-        });
-        index.push_str(&format!("{line}\n"));
+        let caption = known["caption"].as_str().unwrap_or_default();
+        fs::write(&text, format!("{caption}\n")).map_err(Error::io("write the file", &text))?;
+        known["file"] = format!("{number:04}-{place}.png").into();
+        index.push_str(&format!("{known}\n"));
         if progress(number + 1, options.count).is_break() {
             return Err(Error::Cancelled);
         }
@@ -57,6 +49,16 @@ pub fn library(options: &Options, progress: Progress<'_>) -> Result<Vec<Written>
     let path = options.out.join("library.jsonl");
     fs::write(&path, index).map_err(Error::io("write the file", &path))?;
     Ok(vec![Written { path, samples: options.count }])
+}
+
+/// What a library knows of a scene's picture: short captions in both languages, a full description, tags; the keys
+/// are those that `ixc library add` reads.
+pub fn known(scene: &Scene) -> Value {
+    let mut dice = Dice::of(scene.id, Purpose::Captions);
+    let [english, chinese] = [Language::English, Language::Chinese]
+        .map(|language| caption::caption(scene, Style::Short, language, &mut dice));
+    let full = caption::caption(scene, Style::Detailed, Language::English, &mut dice);
+    json!({ "caption": english, "caption_zh": chinese, "description": full, "tags": tags(scene) })
 }
 
 /// The scene of a number of a library: the first of its stream that is at the number's place.
