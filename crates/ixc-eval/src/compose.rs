@@ -178,7 +178,8 @@ impl<'a> Shelf<'a> {
             let png = write::png(&draw::picture(&scene, SIDE));
             fs::write(&path, png).map_err(Error::file("write", &path))?;
             let beside = path.with_extension("json");
-            fs::write(&beside, write::known(&scene).to_string()).map_err(Error::file("write", &beside))?;
+            fs::write(&beside, write::known(&scene).to_string())
+                .map_err(Error::file("write", &beside))?;
             add(&mut library, &folder)?;
             self.put += 1;
             if let Some(entry) = library.find(&path).map_err(failed)? {

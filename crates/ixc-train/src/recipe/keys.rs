@@ -111,7 +111,11 @@ pub const KEYS: &[Key] = &[
         ValueKind::Flag,
         "compute a block's activations again in the backward pass instead of keeping them",
     ),
-    key("threads", ValueKind::Whole, "threads to compute with (0: RAYON_NUM_THREADS, else one for each core)"),
+    key(
+        "threads",
+        ValueKind::Whole,
+        "threads to compute with (0: RAYON_NUM_THREADS, else one for each core)",
+    ),
     key("learning_rate", ValueKind::Number, "the highest rate, which the warm-up reaches"),
     key(
         "lr_scheduler_type",
