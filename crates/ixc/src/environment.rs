@@ -65,9 +65,14 @@ pub(crate) fn libraries() -> Option<PathBuf> {
 pub(crate) fn font_folders() -> Vec<PathBuf> {
     let at_home = |inside: &str| home().map(|home| home.join(inside));
     let folders = if cfg!(target_os = "macos") {
-        vec![at_home("Library/Fonts"), Some("/Library/Fonts".into()), Some("/System/Library/Fonts".into())]
+        vec![
+            at_home("Library/Fonts"),
+            Some("/Library/Fonts".into()),
+            Some("/System/Library/Fonts".into()),
+        ]
     } else if cfg!(windows) {
-        let own = absolute("LOCALAPPDATA").map(|data| data.join("Microsoft").join("Windows").join("Fonts"));
+        let own = absolute("LOCALAPPDATA")
+            .map(|data| data.join("Microsoft").join("Windows").join("Fonts"));
         vec![own, absolute("WINDIR").map(|windows| windows.join("Fonts"))]
     } else {
         let data = absolute("XDG_DATA_HOME").or_else(|| at_home(".local/share"));

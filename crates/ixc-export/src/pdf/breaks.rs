@@ -40,7 +40,8 @@ fn opens(character: char) -> bool {
 
 /// Wide characters that no line begins with (JIS X 4051, GB/T 15834).
 fn closes(character: char) -> bool {
-    "、。，．：；？！）］｝〕〉》」』】〙〗々ーぁぃぅぇぉっゃゅょァィゥェォッャュョ".contains(character)
+    "、。，．：；？！）］｝〕〉》」』】〙〗々ーぁぃぅぇぉっゃゅょァィゥェォッャュョ"
+        .contains(character)
 }
 
 #[cfg(test)]

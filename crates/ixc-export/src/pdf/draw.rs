@@ -52,8 +52,7 @@ pub(super) fn draw(
     is_complete: bool,
     is_remade: bool,
 ) -> KrillaResult<Vec<u8>> {
-    let images: Vec<Image> =
-        article.assets.iter().map(|asset| image(asset, is_remade)).collect();
+    let images: Vec<Image> = article.assets.iter().map(|asset| image(asset, is_remade)).collect();
     if is_complete {
         let made = document(article, faces, pages, &images, true);
         // Its own rules may be broken by a font that says too little about its glyphs; it can be read all the same.
@@ -113,7 +112,9 @@ fn document(
         let marks = drawn(&mut page, items, number + 1, faces, images);
         for (role, mark, link) in marks {
             let node = match (&pages.roles[role], link) {
-                (Role::Entry(Some(address)), Some(place)) => linked(&mut page, mark, place, address),
+                (Role::Entry(Some(address)), Some(place)) => {
+                    linked(&mut page, mark, place, address)
+                }
                 _ => mark.into(),
             };
             nodes[role].push(node);
@@ -132,7 +133,13 @@ fn is_first(items: &[(usize, Item)], role: usize, item: &Item) -> bool {
 
 /// A link's text together with the place that is clicked on.
 fn linked(page: &mut Page<'_>, mark: Identifier, place: Rect, address: &str) -> Node {
-    let target = Target::Action(Action::from(LinkAction::new(address.to_owned())));
+    // An address in a PDF is ASCII (ISO 32000-1, 12.6.4.7).
+    let plain = |byte: u8| match byte {
+        0..0x80 => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    let ascii: String = address.bytes().map(plain).collect();
+    let target = Target::Action(Action::from(LinkAction::new(ascii)));
     let link = Annotation::new_link(LinkAnnotation::new(place, target), Some(address.to_owned()));
     let annotation = page.add_tagged_annotation(link);
     TagGroup::with_children(Tag::Link, vec![annotation.into(), mark.into()]).into()

@@ -194,9 +194,7 @@ impl Filler<'_> {
         match piece {
             None => 0.0,
             Some(Piece::Paragraph(_)) => 8.0 + 3.0 * self.leading(BODY),
-            Some(Piece::Heading(_)) => {
-                30.0 + self.leading(HEADING) + 3.0 * self.leading(BODY)
-            }
+            Some(Piece::Heading(_)) => 30.0 + self.leading(HEADING) + 3.0 * self.leading(BODY),
             Some(Piece::Figure(figure)) => 14.0 + self.shown(article, figure).total,
         }
     }

@@ -9,8 +9,8 @@ use std::{
     collections::{BTreeSet, HashMap},
     io::{Cursor, Read},
     path::PathBuf,
-    str::FromStr,
     rc::Rc,
+    str::FromStr,
     sync::Arc,
 };
 

@@ -159,12 +159,7 @@ fn advances(passage: &Passage<'_>, pieces: &[Piece], faces: &Faces<'_>) -> Vec<O
 }
 
 /// The byte ranges of the lines, without the spaces at their ends.
-fn fitted(
-    text: &str,
-    breaks: &[usize],
-    advances: &[Option<f32>],
-    width: f32,
-) -> Vec<Range<usize>> {
+fn fitted(text: &str, breaks: &[usize], advances: &[Option<f32>], width: f32) -> Vec<Range<usize>> {
     let sum = |range: Range<usize>| advances[range].iter().flatten().sum::<f32>();
     let mut ranges = Vec::new();
     let (mut start, mut end, mut filled) = (0, 0, 0.0);
@@ -219,8 +214,10 @@ fn line(
     let width = runs.iter().map(|run| run.width).sum();
     // Who copies the text, or has it read, needs the space between the last word and the next line's first.
     let has_space = passage.text[range.end..].starts_with(' ');
-    if let Some(last) = own.last().filter(|_| has_space && base.is_ltr()) {
-        let space = Piece { range: range.end..range.end + 1, level: base, ..last.clone() };
+    if has_space && base.is_ltr() {
+        let face = faces.choose(' ', [None, None], passage.look.is_bold);
+        let is_link = own.last().is_some_and(|last| last.is_link);
+        let space = Piece { range: range.end..range.end + 1, level: base, face, is_link };
         runs.push(shaped(passage, &space, faces));
     }
     Line { runs, look: passage.look, width, is_rtl: base.is_rtl() }

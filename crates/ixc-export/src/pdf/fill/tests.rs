@@ -62,7 +62,13 @@ fn nothing_is_lost_between_lines_and_pages() {
             assert!(pages.pages.len() > 3);
             let wanted = plain(&format!("The title 1970-01-01 {body} Last"));
             assert_eq!(plain(&text(pages)), wanted);
-            assert!(crate::pdf::without_glyph(pages).is_empty());
+            let runs = |line: &Line| {
+                line.runs.iter().all(|run| run.glyphs.iter().all(|g| g.glyph_id.to_u32() > 0))
+            };
+            assert!(pages.pages.iter().flatten().all(|(_, item)| match item {
+                Item::Line { line, .. } => runs(line),
+                _ => true,
+            }));
         });
     }
 }
@@ -70,7 +76,8 @@ fn nothing_is_lost_between_lines_and_pages() {
 /// Lines of Chinese fill the measure, end where they may, and begin with no closing mark.
 #[test]
 fn chinese_lines_are_justified() {
-    let body = "山村的冬夜，炊烟袅袅；灯火（一盏又一盏）亮起。“回家吧！”有人喊道，声音很远、很轻。".repeat(9);
+    let body = "山村的冬夜，炊烟袅袅；灯火（一盏又一盏）亮起。“回家吧！”有人喊道，声音很远、很轻。"
+        .repeat(9);
     laid_out("zh-Hans", vec![Block::Paragraph(body)], |_, pages| {
         let lines: Vec<&Line> = pages.pages[0]
             .iter()
@@ -93,10 +100,8 @@ fn chinese_lines_are_justified() {
 /// What is read from right to left is seen so, numbers and Latin words in it from left to right (UAX 9).
 #[test]
 fn directions_are_mixed_as_unicode_says() {
-    for (text, wanted) in [
-        ("שלום world 12 עולם", "עולם|world 12|שלום"),
-        ("(שלום) 12", "12|(שלום)"),
-    ] {
+    for (text, wanted) in [("שלום world 12 עולם", "עולם|world 12|שלום"), ("(שלום) 12", "12|(שלום)")]
+    {
         laid_out("he", vec![Block::Paragraph(text.into())], |_, pages| {
             let last = pages.pages[0].last();
             let Some((_, Item::Line { x, line, .. })) = last else { panic!("no line") };
@@ -130,9 +135,9 @@ fn a_heading_is_not_left_alone() {
 #[test]
 fn a_picture_keeps_its_shape_and_its_caption() {
     let long = "A caption that takes its lines. ".repeat(60);
-    for (width, height) in [(40, 30), (1600, 900), (300, 4000), (1500, 1), (1, 3000)] {
+    for (width, height) in [(40, 30), (900, 500), (100, 2000), (1500, 1), (1, 3000)] {
         for caption in ["", "Short", &long] {
-            for before in [0, 11, 29] {
+            for before in [0, 29] {
                 let mut blocks = vec![Block::Paragraph("One line.".into()); before];
                 blocks.push(picture(width, height, caption));
                 laid_out("en", blocks, |_, pages| one_picture(pages, width as f32, height as f32));
