@@ -172,8 +172,8 @@ fn fitted(text: &str, breaks: &[usize], advances: &[Option<f32>], width: f32) ->
         }
         if seen > width {
             // One word longer than a line: it is cut between its signs.
-            for at in end..seen_end {
-                let Some(advance) = advances[at] else { continue };
+            let signs = (end..seen_end).zip(&advances[end..seen_end]);
+            for (at, advance) in signs.filter_map(|(at, advance)| Some((at, (*advance)?))) {
                 if filled + advance > width && at > start {
                     ranges.push(start..at);
                     (start, filled) = (at, 0.0);
