@@ -85,6 +85,8 @@ const NAMED_BY: &[(&str, &[&str], &str)] = &[
         &["ixc-nn", "ixc-export", "ixc-compose"],
         "one crate reads weight files, one writes books, one keeps projects",
     ),
+    ("krilla", &["ixc-export"], "one crate sets pages"),
+    ("rustybuzz", &["ixc-export"], "one crate sets pages"),
     ("rusqlite", &["ixc-library"], "one crate keeps tables"),
     ("gemm", &["ixc-kernels"], "one crate multiplies matrices by hand"),
     ("pulp", &["ixc-kernels"], "one crate writes SIMD"),

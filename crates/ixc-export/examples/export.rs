@@ -24,11 +24,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         created: 1_795_725_534,
         generator: "export, an example".to_owned(),
     };
-    let options = Options { overwrite: true, ..Options::default() };
+    let options = Options {
+        overwrite: true,
+        font_folders: vec!["/usr/share/fonts".into()],
+        ..Options::default()
+    };
     for to in arguments {
         let to = Path::new(&to);
         let written = write(&document, Format::of(to)?, to, &options)?;
         println!("{}: {} bytes, {} pictures", to.display(), written.bytes, written.pictures);
+        if !written.without_glyph.is_empty() {
+            println!("  no font has {:?}", written.without_glyph);
+        }
     }
     Ok(())
 }

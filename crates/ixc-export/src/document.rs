@@ -80,11 +80,20 @@ pub struct Options {
     pub keep_metadata: bool,
     /// Replace what is there already.
     pub overwrite: bool,
+    /// Where a PDF looks for fonts with the characters that the packaged ones lack; one that is not there is no error.
+    pub font_folders: Vec<PathBuf>,
 }
 
 impl Default for Options {
-    /// Pictures of 1600 pixels (a column of 36 em on a fine screen), without metadata; nothing is replaced.
+    /// Pictures of 1600 pixels (a column of 36 em on a fine screen), without metadata; nothing is replaced, no font is
+    /// looked for.
     fn default() -> Self {
-        Options { max_width: 1600, jpeg_quality: 85, keep_metadata: false, overwrite: false }
+        Options {
+            max_width: 1600,
+            jpeg_quality: 85,
+            keep_metadata: false,
+            overwrite: false,
+            font_folders: Vec::new(),
+        }
     }
 }

@@ -103,6 +103,12 @@ pub enum Error {
         /// Why.
         source: ixc_input::Error,
     },
+    /// A PDF cannot be made of the article.
+    #[error("the article cannot be made a PDF: {why}; write it as .html, .epub or .docx")]
+    Pdf {
+        /// What is in the way.
+        why: String,
+    },
     /// A file or folder cannot be written.
     #[error("cannot {doing} {}: {source}", path.display())]
     File {

@@ -18,6 +18,8 @@ pub enum Format {
     Epub,
     /// A document for office programs.
     Docx,
+    /// Pages that look the same everywhere.
+    Pdf,
 }
 
 /// Endings and what they mean; the first of each is the usual one.
@@ -28,8 +30,9 @@ const ENDINGS: &[(&str, Format)] = &[
     ("htm", Format::Html),
     ("epub", Format::Epub),
     ("docx", Format::Docx),
+    ("pdf", Format::Pdf),
 ];
-const EXPECTED: &str = ".md, .html, .epub or .docx";
+const EXPECTED: &str = ".md, .html, .epub, .docx or .pdf";
 
 impl Format {
     /// What the path's ending asks for; no ending, or a folder that is there, asks for Markdown in a folder.

@@ -20,6 +20,7 @@ mod html;
 pub mod limits;
 mod markdown;
 mod markup;
+mod pdf;
 mod put;
 mod strip;
 mod text;
@@ -44,6 +45,9 @@ pub struct Written {
     /// Numbers (from 1) of the pictures that had to be made anew although [`Options::keep_metadata`] was asked for:
     /// too wide, turned, or of a format that the export does not have.
     pub without_metadata: Vec<usize>,
+    /// Characters for which no font was found, so that a PDF shows a box in their place. Other formats leave fonts to
+    /// the reader's program.
+    pub without_glyph: Vec<char>,
 }
 
 /// Writes a document.
@@ -64,5 +68,6 @@ pub fn write(
         Format::Html => html::write(&article, to, options.overwrite),
         Format::Epub => epub::write(&article, to, options.overwrite),
         Format::Docx => docx::write(&article, to, options.overwrite),
+        Format::Pdf => pdf::write(&article, to, options),
     }
 }

@@ -11,3 +11,12 @@ pub const MAX_TEXT_BYTES: usize = 16 << 20;
 
 /// Bytes of all prepared pictures: a ZIP entry and a JavaScript-free page are still handled by what people have.
 pub const MAX_ASSET_BYTES: u64 = 1 << 30;
+
+/// Bytes of a font file. Collections of all Chinese, Japanese and Korean weights have 120 MB.
+pub const MAX_FONT_BYTES: u64 = 256 << 20;
+
+/// Font files that are looked at in folders. A designer's machine has thousands.
+pub const MAX_FONT_FILES: usize = 20_000;
+
+/// Bytes of fonts that one search reads: a few seconds on a slow disk.
+pub const MAX_FONT_SEARCH_BYTES: u64 = 2 << 30;

@@ -58,6 +58,7 @@ fn write_at(article: &Article, pages: &Pages, overwrite: bool) -> Result<Written
         bytes,
         pictures: article.assets.len(),
         without_metadata: article.without_metadata.clone(),
+        without_glyph: Vec::new(),
     })
 }
 

@@ -64,5 +64,6 @@ pub(crate) fn whole(
         bytes: bytes.len() as u64,
         pictures: article.assets.len(),
         without_metadata: article.without_metadata.clone(),
+        without_glyph: Vec::new(),
     })
 }

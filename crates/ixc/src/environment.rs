@@ -28,7 +28,7 @@ Environment:
   RAYON_NUM_THREADS
                    how many processor cores to use; all of them by default
   XDG_STATE_HOME   where the history of your questions is kept (in ixc/history)
-  XDG_DATA_HOME    where libraries of pictures are kept by name (in ixc/libraries)
+  XDG_DATA_HOME    where libraries of pictures are kept by name (in ixc/libraries), and fonts of yours (in fonts)
   NO_COLOR         no colours";
 
 /// How many threads are to compute, if that is said (0 says nothing, as for rayon).
@@ -75,6 +75,28 @@ pub(crate) fn libraries() -> Option<PathBuf> {
         .or_else(|| absolute("LOCALAPPDATA"))
         .or_else(|| Some(home()?.join(".local/share")))?;
     Some(data.join("ixc").join("libraries"))
+}
+
+/// Where fonts are kept on this system: the user's own first, then everybody's.
+pub(crate) fn font_folders() -> Vec<PathBuf> {
+    let at_home = |inside: &str| home().map(|home| home.join(inside));
+    let folders = if cfg!(target_os = "macos") {
+        vec![
+            at_home("Library/Fonts"),
+            Some("/Library/Fonts".into()),
+            Some("/System/Library/Fonts".into()),
+        ]
+    } else if cfg!(windows) {
+        let own = absolute("LOCALAPPDATA")
+            .map(|data| data.join("Microsoft").join("Windows").join("Fonts"));
+        vec![own, absolute("WINDIR").map(|windows| windows.join("Fonts"))]
+    } else {
+        let data = absolute("XDG_DATA_HOME").or_else(|| at_home(".local/share"));
+        let shared = ["/usr/local/share/fonts", "/usr/share/fonts"].map(|path| Some(path.into()));
+        let own = [data.map(|data| data.join("fonts")), at_home(".fonts")];
+        own.into_iter().chain(shared).collect()
+    };
+    folders.into_iter().flatten().collect()
 }
 
 /// A folder that a variable names; what is relative to wherever one is means nothing.

@@ -35,9 +35,12 @@ fn documents_and_options_that_cannot_be() {
 
 #[test]
 fn the_name_says_the_format() {
-    for (name, format) in
-        [("a.md", Format::Markdown), ("a.MARKDOWN", Format::Markdown), ("folder", Format::Markdown)]
-    {
+    for (name, format) in [
+        ("a.md", Format::Markdown),
+        ("a.MARKDOWN", Format::Markdown),
+        ("folder", Format::Markdown),
+        ("a.pdf", Format::Pdf),
+    ] {
         assert_eq!(Format::of(Path::new(name)).unwrap(), format, "{name}");
     }
     let error = Format::of(Path::new("a.odt")).unwrap_err().to_string();

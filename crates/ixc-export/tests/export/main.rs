@@ -7,6 +7,7 @@ mod archives;
 mod bad_input;
 mod html;
 mod markdown;
+mod pdf;
 mod pictures;
 mod samples;
 mod whole;

@@ -18,6 +18,7 @@ const TARGETS: &[(Format, &str)] = &[
     (Format::Html, "a.html"),
     (Format::Epub, "a.epub"),
     (Format::Docx, "a.docx"),
+    (Format::Pdf, "a.pdf"),
 ];
 
 /// X1: as many pictures as an article may have places, and hostile text in every field, in every format.

@@ -62,8 +62,8 @@ pub(crate) struct ComposeArgs {
     /// How many pictures: a number, `auto` (the model decides), or `all` of your own
     #[arg(long, value_name = "N|auto|all", default_value = "auto", value_parser = images)]
     images: Images,
-    /// Where to write it: article.html, .md, .docx, .epub; .ixca (to edit it later); a folder (Markdown); may be
-    /// repeated
+    /// Where to write it: article.html, .md, .docx, .epub, .pdf; .ixca (to edit it later); a folder (Markdown);
+    /// may be repeated
     #[arg(short, long, value_name = "DIR|FILE")]
     out: Vec<PathBuf>,
     /// Replace what is there already

@@ -86,7 +86,7 @@ enum Action {
 
 #[derive(Args, Debug)]
 struct ExportArgs {
-    /// article.html, .md, .docx, .epub, or a folder
+    /// article.html, .md, .docx, .epub, .pdf, or a folder
     #[arg(required = true)]
     out: Vec<PathBuf>,
     /// Replace what is there already

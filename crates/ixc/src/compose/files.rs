@@ -13,7 +13,7 @@ use ixc_compose::{Imprint, Project, document, limits::PROJECT_BYTES};
 use ixc_export::Format;
 use ixc_nn::files;
 
-use crate::{exit::Failure, output, table::bytes};
+use crate::{environment, exit::Failure, output, table::bytes};
 
 /// The ending of a project's file.
 const PROJECT: &str = "ixca";
@@ -64,6 +64,7 @@ impl Target {
                 let written =
                     ixc_export::write(&made, *format, path, options).map_err(Failure::mistake)?;
                 told(&written.path, written.bytes);
+                tell_boxes(&written.without_glyph);
                 Ok(())
             }
         }
@@ -72,7 +73,11 @@ impl Target {
 
 /// How exports are written where nothing else is asked for. What may not be replaced [`Target::of`] has refused.
 pub(crate) fn options() -> ixc_export::Options {
-    ixc_export::Options { overwrite: true, ..ixc_export::Options::default() }
+    ixc_export::Options {
+        overwrite: true,
+        font_folders: environment::font_folders(),
+        ..ixc_export::Options::default()
+    }
 }
 
 fn hinted(message: String) -> Failure {
@@ -81,6 +86,26 @@ fn hinted(message: String) -> Failure {
 
 fn told(path: &Path, size: u64) {
     output::note(&format!("{} ({})", path.display(), bytes(size)));
+}
+
+/// Says which characters a reader sees as boxes, and what to do.
+fn tell_boxes(characters: &[char]) {
+    const SHOWN: usize = 12;
+    if characters.is_empty() {
+        return;
+    }
+    let shown: Vec<String> = characters
+        .iter()
+        .take(SHOWN)
+        .map(|character| format!("{character} (U+{:04X})", u32::from(*character)))
+        .collect();
+    let more = characters.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    output::note(&format!(
+        "no font here has {}{more}: a box stands in their place; install a font that has them (Noto covers most \
+         scripts) and export again, or choose .html",
+        shown.join(", ")
+    ));
 }
 
 /// Replaces a project's file as a whole.
