@@ -7,7 +7,6 @@
 //! and the token goes to the hub's own origin only. Deliberately absent: printing, the process's
 //! environment, async, uploads, data sets.
 
-mod address;
 mod cache;
 mod client;
 mod error;
@@ -38,7 +37,8 @@ pub use licence::Licence;
 pub use progress::{Progress, Report};
 pub use reference::{Reference, RepoId};
 pub use remove::{Removed, remove};
-pub use settings::{DEFAULT_ENDPOINT, Proxy, Settings, Token};
+pub use ixc_net::{Proxy, Token};
+pub use settings::{DEFAULT_ENDPOINT, Settings};
 
 use client::Client;
 use fetch::Job;
