@@ -145,8 +145,7 @@ fn adversarial_answers_two_hundred_times() {
     let captions = ["", "\"", "no end", "\n\n\"", "A lake with snow\"", "<script>\"", "<Seg1>\""];
     let choices = ["", "Z", "a", "A", "D", "E", "ＡＢ", "\u{202e}B"];
     let articles = ["", "one", "a\nb\nc", "<Seg0> x\n</s>\n\"", "图\n\n文"];
-    let (with_library, mixed) =
-        (with_library(), Sources { own: own(2), ..with_library() });
+    let (with_library, mixed) = (with_library(), Sources { own: own(2), ..with_library() });
     for run_number in 0..200usize {
         let pick = |of: &[&str], stride: usize| of[(run_number * stride / 3) % of.len()].to_owned();
         let script = Script {

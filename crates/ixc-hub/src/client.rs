@@ -10,11 +10,11 @@ use std::io::Read;
 use ureq::http::{HeaderMap, Method, Request, Response, Uri};
 use ureq::{Agent, Body};
 
+use ixc_net::Proxy;
 use ixc_net::address::{self, Origin};
 use ixc_net::header::text;
 use ixc_net::limits::MAX_HEADER_BYTES;
 use ixc_net::words::{io_reason, reason};
-use ixc_net::Proxy;
 
 use crate::error::{Error, Result};
 use crate::head::Head;

@@ -33,11 +33,11 @@ use std::path::{Path, PathBuf};
 
 pub use cache::{CachedFile, CachedRepo, CachedRevision, Found, find, list};
 pub use error::{Error, Result};
+pub use ixc_net::{Proxy, Token};
 pub use licence::Licence;
 pub use progress::{Progress, Report};
 pub use reference::{Reference, RepoId};
 pub use remove::{Removed, remove};
-pub use ixc_net::{Proxy, Token};
 pub use settings::{DEFAULT_ENDPOINT, Settings};
 
 use client::Client;

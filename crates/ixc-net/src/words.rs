@@ -34,8 +34,8 @@ pub fn quoted(text: &str) -> String {
 /// A transport error in words.
 pub fn reason(error: &ureq::Error) -> String {
     use ureq::Error::{
-        ConnectProxyFailed, ConnectionFailed, HostNotFound, InvalidProxyUrl, Io, LargeResponseHeader,
-        Protocol, Rustls, Timeout, Tls, TlsRequired,
+        ConnectProxyFailed, ConnectionFailed, HostNotFound, InvalidProxyUrl, Io,
+        LargeResponseHeader, Protocol, Rustls, Timeout, Tls, TlsRequired,
     };
     match error {
         Timeout(_) => "the server was silent for too long".to_owned(),
@@ -48,9 +48,7 @@ pub fn reason(error: &ureq::Error) -> String {
         LargeResponseHeader(found, limit) => {
             format!("the head of its answer has {found} bytes, the limit is {limit}")
         }
-        InvalidProxyUrl | ConnectProxyFailed(_) => {
-            "the proxy does not let us through".to_owned()
-        }
+        InvalidProxyUrl | ConnectProxyFailed(_) => "the proxy does not let us through".to_owned(),
         _ => "the request failed".to_owned(),
     }
 }

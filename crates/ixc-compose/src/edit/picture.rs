@@ -107,13 +107,8 @@ impl Change<'_, '_> {
             known.extend(picture.candidates.iter().map(|found| found.origin.clone()));
         }
         let mut odd = Vec::new();
-        let asked = Query {
-            words: &query,
-            shown: &known,
-            place,
-            generate: self.generate,
-            seed: self.seed,
-        };
+        let asked =
+            Query { words: &query, shown: &known, place, generate: self.generate, seed: self.seed };
         let found = stage::searched(&asked, &mut self.work, &mut odd)?;
         if found.is_empty() {
             odd.push(Odd::NoPicture { place });
