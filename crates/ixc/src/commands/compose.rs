@@ -38,6 +38,7 @@ Examples:
   ixc compose \"给孩子们讲讲湖边的一天\" --language zh --library ~/pictures --images 3 --out lake.epub
   ixc compose --outline outline.txt --seed 7 --json stages.json --out article.ixca --out article
   ixc compose --from stages.json --again captions --out other.html
+  ixc compose "A day by the lake" --providers comfyui.toml --generate always --out lake.html
 
 The article streams to standard output; places, captions, candidates and choices are told on standard error. The \
 same seed, model and pictures give the same article: only its words are drawn at random, everything else is the \
@@ -45,9 +46,9 @@ model's best answer. An article.ixca holds all of it, and `ixc edit` changes it.
 
 /// Write an illustrated article: its text, places for pictures, captions, and pictures that fit
 ///
-/// Pictures come from your own (--image), each used once at most, then from libraries (--library), then from services
-/// (--providers), if there is a file that names some. Where none has one, the place stays open under its caption. With the mini model it is the library that ixc draws when it is
-/// first needed.
+/// Pictures come from your own (--image), each used once at most, then from libraries (--library; with the mini model the
+/// one that ixc draws when it is first needed), then from services (--providers), if there is a file that names some.
+/// Where none has one, the place stays open under its caption.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ComposeArgs {
