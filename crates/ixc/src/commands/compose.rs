@@ -38,7 +38,7 @@ Examples:
   ixc compose \"给孩子们讲讲湖边的一天\" --language zh --library ~/pictures --images 3 --out lake.epub
   ixc compose --outline outline.txt --seed 7 --json stages.json --out article.ixca --out article
   ixc compose --from stages.json --again captions --out other.html
-  ixc compose "A day by the lake" --providers comfyui.toml --generate always --out lake.html
+  ixc compose \"A day by the lake\" --providers comfyui.toml --generate always --out lake.html
 
 The article streams to standard output; places, captions, candidates and choices are told on standard error. The \
 same seed, model and pictures give the same article: only its words are drawn at random, everything else is the \
