@@ -15,7 +15,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("ixc-kernels", &[]),
     ("ixc-nn", &["ixc-kernels"]),
     ("ixc-input", &[]),
-    ("ixc-hub", &[]),
+    ("ixc-net", &[]),
+    ("ixc-hub", &["ixc-net"]),
     ("ixc-world", &["ixc-input"]),
     ("ixc-export", &["ixc-input"]),
     ("ixc-model", &["ixc-nn", "ixc-input"]),
@@ -23,6 +24,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("ixc-train", &["ixc-model", "ixc-nn", "ixc-input"]),
     ("ixc-library", &["ixc-input"]),
     ("ixc-compose", &["ixc-library", "ixc-export", "ixc-input"]),
+    ("ixc-providers", &["ixc-compose", "ixc-input", "ixc-net"]),
     (
         "ixc-eval",
         &[
@@ -49,6 +51,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "ixc-nn",
             "ixc-input",
             "ixc-hub",
+            "ixc-providers",
         ],
     ),
     (FOR_TESTS, &[]),
@@ -67,7 +70,11 @@ const NAMED_BY: &[(&str, &[&str], &str)] = &[
     ("indicatif", &["ixc"], "libraries never print; they report, and the door shows"),
     ("rustyline", &["ixc"], "the conversation's line editor is the door's"),
     ("ctrlc", &["ixc"], "signals belong to the process, and the process to the door"),
-    ("ureq", &["ixc-hub"], "one crate goes to the network"),
+    (
+        "ureq",
+        &["ixc-net", "ixc-hub", "ixc-providers"],
+        "two crates go to the network, over one that knows addresses and proxies",
+    ),
     (
         "image",
         &["ixc-input", "ixc-export"],
@@ -101,7 +108,11 @@ const REACHED_BY: &[(&str, &[&str], &str)] = &[
     ("hyper", &[], ASYNC),
     ("axum", &[], ASYNC),
     ("reqwest", &[], ASYNC),
-    ("ureq", &["ixc-hub", "ixc"], "the network is ixc-hub's, a leaf that the binary alone uses"),
+    (
+        "ureq",
+        &["ixc-net", "ixc-hub", "ixc-providers", "ixc"],
+        "the network is ixc-hub's and ixc-providers', which the binary alone uses",
+    ),
     (
         "candle-core",
         &["ixc-nn", "ixc-model", "ixc-engine", "ixc-train", "ixc-eval", "ixc"],
@@ -114,6 +125,7 @@ const REACHED_BY: &[(&str, &[&str], &str)] = &[
             "ixc-library",
             "ixc-export",
             "ixc-compose",
+            "ixc-providers",
             "ixc-world",
             "ixc-model",
             "ixc-engine",

@@ -80,6 +80,12 @@ impl Article {
         texts.filter(|block| matches!(block, Block::Text { .. })).count().checked_sub(1)
     }
 
+    /// Its candidates that services gave: which service, and the file's digest.
+    pub fn kept(&self) -> impl Iterator<Item = (&str, &str)> {
+        let candidates = self.pictures().flat_map(|(_, picture)| &picture.candidates);
+        candidates.filter_map(|found| Some((found.origin.service()?, found.origin.kept()?)))
+    }
+
     /// Its pictures, with their blocks' numbers.
     pub fn pictures(&self) -> impl Iterator<Item = (usize, &Picture)> {
         self.blocks.iter().enumerate().filter_map(|(at, block)| match block {
@@ -102,7 +108,22 @@ pub fn assemble(made: &Composition, sources: &Sources) -> Result<(Article, Asset
             article.blocks.push(Block::Picture(Box::new(picture)));
         }
     }
+    offered(&article, sources, &mut assets)?;
     Ok((article, assets))
+}
+
+/// Takes the files of candidates that services gave into the assets: nothing else has them.
+pub(crate) fn offered(
+    article: &Article,
+    sources: &Sources,
+    assets: &mut Assets,
+) -> Result<(), Error> {
+    for (service, digest) in article.kept() {
+        if !assets.contains_key(digest) {
+            assets.insert(digest.to_owned(), sources.kept(service, digest)?);
+        }
+    }
+    Ok(())
 }
 
 /// A choice as a picture of the article.
@@ -114,7 +135,7 @@ pub(crate) fn placed(
     let taken = choice.taken.map(|at| &choice.shown[at]);
     let shown = taken.map(|found| shown(found, sources, assets)).transpose()?;
     let mut candidates = choice.shown.clone();
-    candidates.retain(|found| matches!(found.origin, Origin::Library { .. }));
+    candidates.retain(|found| !matches!(found.origin, Origin::Own(_)));
     Ok(Picture { caption: choice.caption.clone(), shown, candidates })
 }
 

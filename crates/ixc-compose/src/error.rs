@@ -64,6 +64,18 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// A picture that a service gave, whose file is not there.
+    #[error(
+        "the picture {picture} that the service {service} gave is not kept any more; \
+         put the folder of pictures back beside the record (article.json has article.assets), \
+         or have others found with --again candidates"
+    )]
+    NotKept {
+        /// The service.
+        service: String,
+        /// Its file's SHA-256.
+        picture: String,
+    },
     /// A record of stages that cannot be gone on from.
     #[error("{what}; expected what --json wrote, perhaps with later stages cut out")]
     Record {

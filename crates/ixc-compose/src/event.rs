@@ -19,6 +19,13 @@ pub enum Event<'a> {
         /// Of how many.
         of: usize,
     },
+    /// A text is about to go to a service.
+    Asks {
+        /// What the user calls it.
+        service: &'a str,
+        /// Where it is.
+        host: &'a str,
+    },
     /// The next piece of the article or of a changed paragraph, as it is written.
     Text(&'a str),
     /// The article is written.

@@ -12,11 +12,13 @@ pub mod document;
 pub mod edit;
 pub mod error;
 pub mod event;
+mod found;
 pub mod limits;
 pub mod odd;
 pub mod project;
 pub mod record;
 pub mod request;
+pub mod service;
 pub mod source;
 mod stage;
 
@@ -29,13 +31,14 @@ pub use event::{Event, Watch};
 pub use project::Project;
 pub use record::{Composition, Stage};
 pub use request::Request;
+pub use service::{Generate, Service};
 pub use source::Sources;
 
 use stage::Work;
 
 /// Makes what a composition does not have: all of it, or the stages that were cut out. The picture of a place
-/// comes from the user's own while there are any that are not used, then from the libraries; where neither has
-/// one, the place stays open under its caption.
+/// comes from the user's own while there are any that are not used, then from the libraries and services that
+/// search, then from services that make some; where none has one, the place stays open under its caption.
 ///
 /// # Errors
 /// When the request or the pictures are not as they should be, the article itself is refused, or `watch` stops it:

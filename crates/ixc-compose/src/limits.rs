@@ -15,6 +15,12 @@ pub const CHOICE_WORDS: usize = 8;
 /// Pictures that are shown for a place, as published.
 pub const CANDIDATES: usize = 4;
 
+/// Pictures that are made for a place beside what was found: the letters are shared.
+pub const MADE_BESIDE: usize = CANDIDATES / 2;
+
+/// Bytes of all pictures that services give for one article: what its project could hold, by far.
+pub const KEPT_BYTES: u64 = 1 << 30;
+
 /// Bytes of text that a request may hold: more than any context reads.
 pub const REQUEST_BYTES: usize = 1 << 20;
 

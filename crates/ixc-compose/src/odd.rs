@@ -51,7 +51,7 @@ pub enum Odd {
         /// Added.
         added: Vec<usize>,
     },
-    /// More places than pictures, and no library: those named last are left out.
+    /// More places than pictures, and no other source: those named last are left out.
     MorePlacesThanPictures {
         /// Named.
         places: usize,
@@ -80,11 +80,18 @@ pub enum Odd {
         /// The place.
         place: usize,
     },
-    /// A library could not be searched.
+    /// A library could not be searched: what others have is taken.
     SearchFailed {
         /// The place.
         place: usize,
         /// Why.
+        reason: String,
+    },
+    /// A service gave no picture, or fewer: what others have is taken.
+    ServiceFailed {
+        /// The place.
+        place: usize,
+        /// Which service, and why.
         reason: String,
     },
     /// A picture that was found cannot be read; left out.
@@ -155,6 +162,9 @@ impl fmt::Display for Odd {
             }
             Self::SearchFailed { place, reason } => {
                 write!(out, "no search for section {place}: {reason}")
+            }
+            Self::ServiceFailed { place, reason } => {
+                write!(out, "at section {place}, {reason}")
             }
             Self::Unreadable { picture, reason } => {
                 write!(out, "the picture {picture} is left out: {reason}")

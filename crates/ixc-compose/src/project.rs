@@ -18,7 +18,7 @@ use crate::{
     Composition, Error,
     article::{Article, Assets},
     limits::{ASSET_BYTES, ASSETS_MAX, JSON_BYTES, PROJECT_BYTES},
-    source::digest,
+    source::{digest, is_digest},
 };
 
 /// The form of project files; another one is refused.
@@ -96,14 +96,16 @@ impl Project {
         Some(&next.done)
     }
 
-    /// The assets that versions use.
+    /// The assets that versions use: what they show, and candidates that nothing but the project has.
     fn used(&self) -> BTreeSet<&str> {
-        let pictures = self.versions.iter().flat_map(|version| version.article.pictures());
-        let shown = pictures.filter_map(|(_, picture)| picture.shown.as_ref());
-        shown.map(|shown| shown.asset.as_str()).collect()
+        let articles = self.versions.iter().map(|version| &version.article);
+        let shown = articles.clone().flat_map(Article::pictures);
+        let shown = shown.filter_map(|(_, picture)| picture.shown.as_ref());
+        let shown = shown.map(|shown| shown.asset.as_str());
+        shown.chain(articles.flat_map(Article::kept).map(|(_, digest)| digest)).collect()
     }
 
-    /// The bytes of its file. Pictures that no version shows any more are left out.
+    /// The bytes of its file. Pictures that no version shows or offers any more are left out.
     ///
     /// # Errors
     /// When it is larger than can be read back, or a picture is missing.
@@ -217,10 +219,6 @@ impl Project {
             None => Ok(project),
         }
     }
-}
-
-fn is_digest(name: &str) -> bool {
-    name.len() == 64 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn bad(what: String) -> Error {

@@ -10,7 +10,7 @@ use crate::{
     chat::{Cost, Ended},
     odd::Odd,
     request::Request,
-    source::Found,
+    source::{Found, is_digest},
 };
 
 /// The form of records; another one is refused.
@@ -153,7 +153,7 @@ pub struct Composition {
     /// What the pictures of a library should show.
     #[serde(default)]
     pub captions: Option<Vec<Caption>>,
-    /// What the libraries have for each caption.
+    /// What libraries and services have for each caption.
     #[serde(default)]
     pub candidates: Option<Vec<Candidates>>,
     /// What each place gets.
@@ -202,6 +202,9 @@ impl Composition {
         if let Some(place) = named.find(|place| *place >= sections) {
             return Err(bad(format!("section {place} is named, of {sections}")));
         }
+        if let Some(name) = read.kept().find(|name| !is_digest(name)) {
+            return Err(bad(format!("{name:?} is named as a picture's SHA-256")));
+        }
         let short = |choice: &&Choice| choice.taken.is_some_and(|at| at >= choice.shown.len());
         match read.choices.iter().flatten().find(short) {
             Some(choice) => {
@@ -238,6 +241,13 @@ impl Composition {
     /// The article's lines; none before it is written.
     pub fn sections(&self) -> &[String] {
         self.article.as_ref().map_or(&[], |article| &article.sections)
+    }
+
+    /// The digests of pictures that services gave, as they are named; some perhaps more than once.
+    pub fn kept(&self) -> impl Iterator<Item = &str> {
+        let found = self.candidates.iter().flatten().flat_map(|stage| &stage.found);
+        let shown = self.choices.iter().flatten().flat_map(|stage| &stage.shown);
+        found.chain(shown).filter_map(|found| found.origin.kept())
     }
 
     /// Everything odd, in the order of the stages.

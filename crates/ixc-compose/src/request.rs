@@ -6,7 +6,7 @@
 use ixc_input::composition::{MAX_SECTIONS, MAX_SUPPLIED};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, chat::Decoding, limits::REQUEST_BYTES};
+use crate::{Error, chat::Decoding, limits::REQUEST_BYTES, service::Generate};
 
 /// A language that is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +82,9 @@ pub struct Request {
     /// The libraries that are searched, by name or path.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub libraries: Vec<String>,
+    /// When services are asked to make pictures.
+    #[serde(default, skip_serializing_if = "Generate::is_default")]
+    pub generate: Generate,
     /// Decides what is drawn at random.
     #[serde(default)]
     pub seed: u64,

@@ -1,7 +1,7 @@
-//! Where pictures come from: the user's own, and libraries.
+//! Where pictures come from: the user's own, libraries, services.
 //!
 //! Invariant: a picture is known by its source and its name there; its bytes are taken only when it is looked at
-//! or kept. Deliberately absent: the network.
+//! or kept, but for a service's, which are kept as soon as they are given. Deliberately absent: the network.
 
 use std::{fs::File, io::Read as _, sync::Arc};
 
@@ -9,78 +9,16 @@ use ixc_input::{
     image::{Orientation, Picture, load},
     limits::MAX_PICTURE_FILE_BYTES,
 };
-use ixc_library::{About, Generated, Hit, Id};
-use serde::{Deserialize, Serialize};
+use ixc_library::{Hit, Id};
 use sha2::{Digest as _, Sha256};
 
-use crate::{Error, request::OwnPicture};
-
-/// Where a picture comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Origin {
-    /// The user's own, by its place among them.
-    Own(usize),
-    /// A library's.
-    Library {
-        /// Which.
-        library: String,
-        /// The picture's name there.
-        id: Id,
-    },
-    /// A file that an edit brought; its bytes are in the project alone.
-    File {
-        /// Where it was.
-        path: String,
-    },
-}
-
-/// A picture that can be taken, with what its source says of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Found {
-    /// Where it comes from.
-    pub origin: Origin,
-    /// What it shows; may be empty.
-    pub caption: String,
-    /// Who made it.
-    #[serde(default, skip_serializing_if = "Credit::is_empty")]
-    pub credit: Credit,
-}
-
-/// Who made a picture, and what others may do with it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Credit {
-    /// Who made it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub author: Option<String>,
-    /// Under what terms.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub licence: Option<String>,
-    /// Where it is from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source: Option<String>,
-    /// Of a generated picture: by what, and from which words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub generated: Option<String>,
-}
-
-impl Credit {
-    /// What a library knows.
-    fn of(about: About) -> Self {
-        let About { author, licence, source, generated, .. } = about;
-        let told = |generated: Generated| {
-            let told: Vec<String> =
-                [generated.model, generated.prompt].into_iter().flatten().collect();
-            told.join(": ")
-        };
-        Self { author, licence, source, generated: generated.map(told) }
-    }
-
-    /// Whether nothing is known.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-}
+pub use crate::found::{Credit, Found, Origin};
+use crate::{
+    Error,
+    limits::KEPT_BYTES,
+    request::OwnPicture,
+    service::{About, Generate, Kept, Offered, Service},
+};
 
 /// A picture of the user's own.
 #[derive(Clone, Debug)]
@@ -120,6 +58,11 @@ pub fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Whether a name is a SHA-256 in hexadecimal digits.
+pub(crate) fn is_digest(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// A path's last name without its ending.
 pub(crate) fn stem(path: &str) -> &str {
     let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
@@ -151,6 +94,15 @@ impl Library {
         Ok(hits.into_iter().map(found).collect())
     }
 
+    /// Which of these pictures are its own.
+    pub(crate) fn known(&self, shown: &[Origin]) -> Vec<Id> {
+        let own = |origin: &Origin| match origin {
+            Origin::Library { library, id } if *library == self.name => Some(*id),
+            _ => None,
+        };
+        shown.iter().filter_map(own).collect()
+    }
+
     /// A picture's file.
     ///
     /// # Errors
@@ -178,31 +130,57 @@ pub struct Sources {
     pub own: Vec<Own>,
     /// Searched one after another.
     pub libraries: Vec<Library>,
+    /// Services that are searched behind them.
+    pub searches: Vec<Box<dyn Service>>,
+    /// Services that make pictures; each stands in for those before it.
+    pub generators: Vec<Box<dyn Service>>,
+    /// Files of pictures that services gave, in this run or in an earlier one.
+    pub kept: Kept,
 }
 
 impl Sources {
-    /// Up to `most` pictures of all libraries for a caption: each library's best, then each's second, and so on.
-    ///
-    /// # Errors
-    /// When one of them cannot be searched.
-    pub fn search(
+    /// Whether anything but the user's own can fill a place.
+    pub fn has_others(&self, generate: Generate) -> bool {
+        let makes = generate != Generate::Never && !self.generators.is_empty();
+        !self.libraries.is_empty() || !self.searches.is_empty() || makes
+    }
+
+    /// Keeps a service's file; its digest.
+    pub(crate) fn keep(&self, bytes: impl Into<Arc<[u8]>>) -> Result<String, Error> {
+        self.kept.keep(bytes).map_err(|sum| Error::Option {
+            option: "pictures of services",
+            expected: format!("at most {KEPT_BYTES} bytes for one article"),
+            found: sum.to_string(),
+        })
+    }
+
+    /// A picture that a service gives for these words, its file kept.
+    pub(crate) fn offered(
         &self,
-        caption: &str,
-        exclude: &[Origin],
-        most: usize,
-    ) -> Result<Vec<Found>, Error> {
-        let mut ranks = Vec::new();
-        for library in &self.libraries {
-            let shown = exclude.iter().filter_map(|origin| match origin {
-                Origin::Library { library: name, id } if *name == library.name => Some(*id),
-                _ => None,
-            });
-            let found = library.search(caption, &shown.collect::<Vec<_>>(), most)?;
-            ranks.extend(found.into_iter().enumerate());
-        }
-        // Stable: of one rank the library named first goes first.
-        ranks.sort_by_key(|(rank, _)| *rank);
-        Ok(ranks.into_iter().map(|(_, found)| found).take(most).collect())
+        service: &dyn Service,
+        words: &str,
+        offered: Offered,
+    ) -> Result<Found, Error> {
+        let (name, digest) = (service.name().to_owned(), self.keep(offered.bytes)?);
+        Ok(match offered.about {
+            About::Found { key, address } => Found {
+                origin: Origin::Search { service: name, key, digest },
+                caption: String::new(),
+                credit: Credit { source: Some(address), ..Credit::default() },
+            },
+            About::Made(made) => Found {
+                caption: words.to_owned(),
+                credit: Credit::made(&name, &made),
+                origin: Origin::Generated { service: name, made, digest },
+            },
+        })
+    }
+
+    /// A service's file.
+    pub(crate) fn kept(&self, service: &str, digest: &str) -> Result<Arc<[u8]>, Error> {
+        self.kept
+            .get(digest)
+            .ok_or_else(|| Error::NotKept { service: service.into(), picture: digest.into() })
     }
 
     /// A picture's file.
@@ -213,6 +191,9 @@ impl Sources {
         match origin {
             Origin::Own(at) => Ok(self.own(*at)?.bytes.clone()),
             Origin::File { path } => Err(Error::Changed { path: path.clone() }),
+            Origin::Search { service, digest, .. } | Origin::Generated { service, digest, .. } => {
+                Ok(self.kept(service, digest)?.to_vec())
+            }
             Origin::Library { library: name, id } => {
                 match self.libraries.iter().find(|library| library.name == *name) {
                     Some(library) => library.bytes(*id),
@@ -232,10 +213,7 @@ impl Sources {
     pub fn picture(&self, origin: &Origin) -> Result<Arc<Picture>, Error> {
         match origin {
             Origin::Own(at) => Ok(self.own(*at)?.picture.clone()),
-            Origin::File { path } => Ok(Arc::new(decode(path, &self.bytes(origin)?)?)),
-            Origin::Library { id, .. } => {
-                Ok(Arc::new(decode(&format!("picture {id}"), &self.bytes(origin)?)?))
-            }
+            other => Ok(Arc::new(decode(&other.to_string(), &self.bytes(other)?)?)),
         }
     }
 

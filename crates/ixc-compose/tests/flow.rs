@@ -61,7 +61,7 @@ fn every_prompt_is_the_protocol_s() {
 
 #[test]
 fn own_pictures_are_used_once_and_the_last_unasked() {
-    let sources = Sources { own: own(2), libraries: Vec::new() };
+    let sources = Sources { own: own(2), ..Sources::default() };
     let model = Scripted::new(script());
     let mut made = Composition::new(request(&sources));
     let mut watch = Watch { observe: &mut |_| {}, stop: &|| false };
@@ -80,7 +80,7 @@ fn own_pictures_are_used_once_and_the_last_unasked() {
 
 #[test]
 fn all_own_pictures_are_used_when_asked() {
-    let sources = Sources { own: own(5), libraries: Vec::new() };
+    let sources = Sources { own: own(5), ..Sources::default() };
     let request = Request { images: Images::All, ..request(&sources) };
     let (made, odd) = run(request, &script(), &sources);
     assert!(odd.contains(&Odd::MoreThanSections { wanted: 5, sections: 3 }));
@@ -145,8 +145,7 @@ fn adversarial_answers_two_hundred_times() {
     let captions = ["", "\"", "no end", "\n\n\"", "A lake with snow\"", "<script>\"", "<Seg1>\""];
     let choices = ["", "Z", "a", "A", "D", "E", "ＡＢ", "\u{202e}B"];
     let articles = ["", "one", "a\nb\nc", "<Seg0> x\n</s>\n\"", "图\n\n文"];
-    let (with_library, mixed) =
-        (with_library(), Sources { own: own(2), libraries: vec![library()] });
+    let (with_library, mixed) = (with_library(), Sources { own: own(2), ..with_library() });
     for run_number in 0..200usize {
         let pick = |of: &[&str], stride: usize| of[(run_number * stride / 3) % of.len()].to_owned();
         let script = Script {
@@ -174,7 +173,7 @@ fn adversarial_answers_two_hundred_times() {
 
 #[test]
 fn more_places_than_pictures() {
-    let sources = Sources { own: own(1), libraries: Vec::new() };
+    let sources = Sources { own: own(1), ..Sources::default() };
     let (made, odd) = run(request(&sources), &script(), &sources);
     assert_eq!(odd, [Odd::MorePlacesThanPictures { places: 2, pictures: 1 }]);
     assert_eq!(made.places.unwrap().places, [1]);
@@ -285,7 +284,7 @@ fn records_that_are_none_are_refused() {
 
 #[test]
 fn requests_that_cannot_be_are_refused_first() {
-    let sources = Sources { own: own(11), libraries: Vec::new() };
+    let sources = Sources { own: own(11), ..Sources::default() };
     for (request, says) in [
         (Request::default(), "expected words, an outline or pictures, found nothing"),
         (request(&sources), "at most 10 of your own, found 11"),

@@ -159,7 +159,7 @@ impl<'a> Shelf<'a> {
     fn sources(&self) -> Result<Sources, Error> {
         let library = Library::open(self.folder).map_err(failed)?;
         let library = source::Library { name: "examination".into(), library };
-        Ok(Sources { own: Vec::new(), libraries: vec![library] })
+        Ok(Sources { libraries: vec![library], ..Sources::default() })
     }
 
     /// Puts in the right picture of each caption that states anything; its number, or that of its equal.
@@ -275,6 +275,6 @@ impl Tallies {
 fn number(choice: &Choice, at: usize) -> Option<Id> {
     match &choice.shown.get(at)?.origin {
         Origin::Library { id, .. } => Some(*id),
-        Origin::Own(_) | Origin::File { .. } => None,
+        _ => None,
     }
 }

@@ -10,10 +10,15 @@ use std::io::Read;
 use ureq::http::{HeaderMap, Method, Request, Response, Uri};
 use ureq::{Agent, Body};
 
-use crate::address::{self, Origin};
-use crate::error::{Error, Result, quoted};
-use crate::head::{Head, text};
-use crate::limits::{MAX_HEADER_BYTES, MAX_REDIRECTS, MAX_SMALL_ANSWER};
+use ixc_net::Proxy;
+use ixc_net::address::{self, Origin};
+use ixc_net::header::text;
+use ixc_net::limits::MAX_HEADER_BYTES;
+use ixc_net::words::{io_reason, reason};
+
+use crate::error::{Error, Result};
+use crate::head::Head;
+use crate::limits::{MAX_REDIRECTS, MAX_SMALL_ANSWER};
 use crate::refusal::{Refusal, Subject};
 use crate::retry::Failure;
 use crate::settings::Settings;
@@ -62,7 +67,7 @@ impl<'a> Client<'a> {
         let origin = Origin::of(&uri).map_err(|why| setting("HF_ENDPOINT", why))?;
         let config = Agent::config_builder()
             // Given explicitly, because the library's default looks at the process's variables.
-            .proxy(proxy(settings)?)
+            .proxy(settings.proxy.as_ref().map(Proxy::to_ureq).transpose()?)
             .http_status_as_error(false)
             .max_redirects(0)
             .max_response_header_size(MAX_HEADER_BYTES)
@@ -158,82 +163,18 @@ impl<'a> Client<'a> {
 
 /// Sorts a failure below HTTP.
 fn transport_failure(host: &str, error: ureq::Error) -> Failure {
-    use ureq::Error::{
-        ConnectProxyFailed, InvalidProxyUrl, LargeResponseHeader, Rustls, Tls, TlsRequired,
-    };
-    let fatal = |why: String| Failure::Fatal(Error::Protocol { host: host.to_owned(), why });
+    use ureq::Error::{LargeResponseHeader, Rustls, Tls, TlsRequired};
     match error {
-        Rustls(e) => fatal(format!("the encrypted connection failed: {e}")),
-        Tls(_) | TlsRequired => fatal("the encrypted connection failed".to_owned()),
+        Rustls(_) | Tls(_) | TlsRequired => {
+            Failure::Fatal(Error::Protocol { host: host.to_owned(), why: reason(&error) })
+        }
         LargeResponseHeader(found, limit) => Failure::Fatal(Error::TooLarge {
             what: format!("the head of an answer of {host}"),
             found: format!("{found} bytes"),
             limit: format!("{limit} bytes"),
         }),
-        InvalidProxyUrl | ConnectProxyFailed(_) => {
-            Failure::broken(host, "the proxy does not let us through")
-        }
-        error => Failure::broken(host, reason(error)),
+        error => Failure::broken(host, reason(&error)),
     }
-}
-
-/// A transport error in words; none of these repeat an address.
-fn reason(error: ureq::Error) -> String {
-    match error {
-        ureq::Error::Timeout(_) => "the server was silent for too long".to_owned(),
-        ureq::Error::HostNotFound => "its name is not known (DNS)".to_owned(),
-        ureq::Error::ConnectionFailed => "no connection".to_owned(),
-        ureq::Error::Io(e) => io_reason(&e),
-        ureq::Error::Protocol(e) => format!("the answer is not HTTP: {}", quoted(&e.to_string())),
-        _ => "the request failed".to_owned(),
-    }
-}
-
-/// A failure while the body was read, in words.
-pub(crate) fn io_reason(error: &std::io::Error) -> String {
-    use std::io::ErrorKind;
-    match error.kind() {
-        ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => {
-            "the connection broke".to_owned()
-        }
-        ErrorKind::ConnectionRefused => "the connection was refused".to_owned(),
-        ErrorKind::TimedOut | ErrorKind::WouldBlock => {
-            "the server was silent for too long".to_owned()
-        }
-        _ => match error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>()) {
-            Some(ureq::Error::Timeout(_)) => "the server was silent for too long".to_owned(),
-            _ => quoted(&error.to_string()),
-        },
-    }
-}
-
-/// The settings' proxy in the library's form.
-fn proxy(settings: &Settings) -> Result<Option<ureq::Proxy>> {
-    let Some(proxy) = &settings.proxy else { return Ok(None) };
-    let unusable = || Error::Setting {
-        name: "the proxy (HTTPS_PROXY)".to_owned(),
-        why: "expected http://[user:password@]host:port".to_owned(),
-    };
-    let parsed = ureq::Proxy::new(&proxy.url).map_err(|_| unusable())?;
-    if !matches!(parsed.protocol(), ureq::ProxyProtocol::Http | ureq::ProxyProtocol::Https) {
-        return Err(unusable());
-    }
-    let mut builder =
-        ureq::Proxy::builder(parsed.protocol()).host(parsed.host()).port(parsed.port());
-    if let Some(user) = parsed.username() {
-        builder = builder.username(user);
-    }
-    if let Some(password) = parsed.password() {
-        builder = builder.password(password);
-    }
-    for host in &proxy.except {
-        builder = builder.no_proxy(host);
-        // As in curl, a bare name excepts its subdomains too.
-        if !host.starts_with(['.', '*']) {
-            builder = builder.no_proxy(&format!(".{host}"));
-        }
-    }
-    builder.build().map(Some).map_err(|_| unusable())
 }
 
 /// Reads a whole body of at most `limit` bytes.
@@ -274,14 +215,5 @@ mod tests {
         assert_eq!(redirect(secure, "https://cdn.test/f?s=1").unwrap(), "https://cdn.test/f?s=1");
         assert_eq!(redirect("http://mirror/f", "http://cdn/f").unwrap(), "http://cdn/f");
         assert_eq!(redirect("http://mirror/f", "https://cdn/f").unwrap(), "https://cdn/f");
-    }
-
-    #[test]
-    fn silence_has_one_name() {
-        use std::io::{Error as IoError, ErrorKind};
-        for kind in [ErrorKind::TimedOut, ErrorKind::WouldBlock] {
-            assert_eq!(io_reason(&IoError::from(kind)), "the server was silent for too long");
-        }
-        assert_eq!(io_reason(&IoError::from(ErrorKind::UnexpectedEof)), "the connection broke");
     }
 }

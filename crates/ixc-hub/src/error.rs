@@ -2,14 +2,14 @@
 //!
 //! Every message says what was expected, what was found, where, and what to do next. No message
 //! holds a token, a proxy's password or the query of a signed address, and text that came from a
-//! server passes [`quoted`] first, so that it cannot drive a terminal. Deliberately absent: exit
+//! server passes `ixc_net::words::quoted` first, so that it cannot drive a terminal. Deliberately absent: exit
 //! codes and colours, which belong to the binary.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::limits::MAX_QUOTED_CHARS;
+use ixc_net::{Unusable, words::quoted};
 
 /// The result of everything in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -313,22 +313,10 @@ impl Error {
     }
 }
 
-/// Text of a server made fit for a message: control and direction characters escaped, cut to
-/// [`MAX_QUOTED_CHARS`].
-pub(crate) fn quoted(text: &str) -> String {
-    let mut out = String::new();
-    for (n, c) in text.chars().enumerate() {
-        if n == MAX_QUOTED_CHARS {
-            out.push('…');
-            break;
-        }
-        if crate::names::is_invisible(c) {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
+impl From<Unusable> for Error {
+    fn from(Unusable { name, why }: Unusable) -> Self {
+        Error::Setting { name, why }
     }
-    out
 }
 
 /// A few names for a message.
@@ -372,13 +360,6 @@ mod tests {
         assert_eq!(bytes(1000), "1.0 kB");
         assert_eq!(bytes(15_600_000_000), "15.6 GB");
         assert_eq!(bytes(u64::MAX), "18446.7 PB");
-    }
-
-    #[test]
-    fn a_server_cannot_drive_the_terminal() {
-        let shown = quoted("a\u{1b}[2Jb\u{202e}c\n");
-        assert!(!shown.contains('\u{1b}') && !shown.contains('\u{202e}') && !shown.contains('\n'));
-        assert_eq!(quoted(&"x".repeat(1000)).chars().count(), MAX_QUOTED_CHARS + 1);
     }
 
     #[test]

@@ -6,8 +6,9 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Read;
 
-use crate::address;
-use crate::client::{Ask, Client, Reply, io_reason};
+use ixc_net::{address, words::io_reason};
+
+use crate::client::{Ask, Client, Reply};
 use crate::error::{Error, Result};
 use crate::layout::{RepoFolder, file_size};
 use crate::limits::{CHUNK_BYTES, FRESH_BYTES, POLL};

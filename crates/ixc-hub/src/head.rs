@@ -3,9 +3,9 @@
 //! Commit, digest and linked size are believed only from the hub's own origin, and its first word
 //! counts. Text that is not a digest never becomes one. Deliberately absent: any other header.
 
-use std::time::Duration;
-
 use ureq::http::HeaderMap;
+
+use ixc_net::header::text;
 
 use crate::verify::Digest;
 
@@ -48,21 +48,11 @@ impl Head {
     }
 }
 
-/// A header as text.
-pub(crate) fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
-}
-
 /// `bytes 5-9/10` → first byte 5, whole length 10 (RFC 9110, section 14.4).
 fn content_range(value: &str) -> Option<(u64, Option<u64>)> {
     let (range, whole) = value.trim().strip_prefix("bytes")?.trim().split_once('/')?;
     let (first, _) = range.split_once('-')?;
     Some((first.trim().parse().ok()?, whole.trim().parse().ok()))
-}
-
-/// `Retry-After` in seconds. Its other form, a date, is not used by hubs and counts as absent.
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    text(headers, "retry-after")?.trim().parse().ok().map(Duration::from_secs)
 }
 
 #[cfg(test)]

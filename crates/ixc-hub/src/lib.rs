@@ -7,7 +7,6 @@
 //! and the token goes to the hub's own origin only. Deliberately absent: printing, the process's
 //! environment, async, uploads, data sets.
 
-mod address;
 mod cache;
 mod client;
 mod error;
@@ -34,11 +33,12 @@ use std::path::{Path, PathBuf};
 
 pub use cache::{CachedFile, CachedRepo, CachedRevision, Found, find, list};
 pub use error::{Error, Result};
+pub use ixc_net::{Proxy, Token};
 pub use licence::Licence;
 pub use progress::{Progress, Report};
 pub use reference::{Reference, RepoId};
 pub use remove::{Removed, remove};
-pub use settings::{DEFAULT_ENDPOINT, Proxy, Settings, Token};
+pub use settings::{DEFAULT_ENDPOINT, Settings};
 
 use client::Client;
 use fetch::Job;

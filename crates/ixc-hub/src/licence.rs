@@ -11,7 +11,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::limits::{MAX_CARD_BYTES, MAX_LICENCE_BYTES};
-use crate::names::is_invisible;
+use ixc_net::words::is_invisible;
 
 /// The licence of a model's weights, as its publisher gives it. All empty: none is given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

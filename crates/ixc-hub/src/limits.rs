@@ -45,9 +45,6 @@ pub const MAX_CARD_BYTES: u64 = 1 << 20;
 /// Longest licence text taken from a card, in bytes: a paragraph to show, not a document.
 pub const MAX_LICENCE_BYTES: usize = 2000;
 
-/// Largest token file, in bytes. Tokens have about 40 characters.
-pub const MAX_TOKEN_BYTES: u64 = 4096;
-
 /// Largest file below `refs/`, in bytes. It holds 40.
 pub const MAX_REF_BYTES: u64 = 256;
 
@@ -62,9 +59,6 @@ pub const MAX_CACHE_ENTRIES: usize = 10 * MAX_LISTED_FILES;
 
 /// Most redirects followed for one request. The hub uses two.
 pub const MAX_REDIRECTS: usize = 8;
-
-/// Largest head of an answer (status and headers), in bytes. Signed addresses have about 2 kB.
-pub const MAX_HEADER_BYTES: usize = 64 << 10;
 
 /// Longest wait that a server may ask for with `Retry-After`; a longer one is told to the user.
 pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
@@ -88,6 +82,3 @@ pub const CHUNK_BYTES: usize = 256 << 10;
 /// Pause between two looks at a lock that another process holds, and between two questions to
 /// the caller whether to go on while nothing moves.
 pub const POLL: Duration = Duration::from_millis(100);
-
-/// Longest text of a server that is repeated in an error message, in characters.
-pub const MAX_QUOTED_CHARS: usize = 300;

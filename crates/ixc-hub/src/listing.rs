@@ -7,9 +7,10 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::address;
 use crate::client::{Ask, Client, read_small};
-use crate::error::{Error, Result, quoted};
+use ixc_net::{address, words::quoted};
+
+use crate::error::{Error, Result};
 use crate::licence::Licence;
 use crate::limits::{MAX_LISTED_FILES, MAX_LISTING_BYTES, MAX_LISTING_RETRIES};
 use crate::names;

@@ -5,6 +5,8 @@
 //! the other. One dangerous name condemns the whole repository, since no honest one has any.
 //! Deliberately absent: any repair of a name. What does not pass is refused, never rewritten.
 
+use ixc_net::words::is_invisible;
+
 use crate::limits::{MAX_NAME_BYTES, MAX_SEGMENT_BYTES};
 
 /// Why a file name of a listing is dangerous, or `None` when it may be used.
@@ -55,12 +57,6 @@ pub(crate) fn is_device(segment: &str) -> bool {
     matches!(stem.as_str(), "con" | "prn" | "aux" | "nul" | "conin$" | "conout$")
         || numbered("com")
         || numbered("lpt")
-}
-
-/// Control characters and those that reorder or hide the text around them.
-pub(crate) fn is_invisible(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// Whether the text is a full commit: 40 hexadecimal digits in lower case, as the hub writes them.

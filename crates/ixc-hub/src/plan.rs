@@ -4,7 +4,9 @@
 
 use std::path::PathBuf;
 
-use crate::error::{Error, Result, bytes, named, quoted};
+use ixc_net::words::quoted;
+
+use crate::error::{Error, Result, bytes, named};
 use crate::layout::RepoFolder;
 use crate::limits::{MAX_FILE_BYTES, MAX_SMALL_FILE_BYTES, MAX_TOTAL_BYTES};
 use crate::listing::{Listed, Listing};

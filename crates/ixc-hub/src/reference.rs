@@ -8,7 +8,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::error::{Error, Result, quoted};
+use ixc_net::words::quoted;
+
+use crate::error::{Error, Result};
 use crate::limits::{MAX_ID_PART_BYTES, MAX_REFERENCE_BYTES, MAX_REVISION_BYTES};
 
 /// What a model reference names.

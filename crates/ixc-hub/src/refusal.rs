@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use ureq::http::HeaderMap;
 
-use crate::error::{Error, quoted, seconds};
-use crate::head::{retry_after, text};
+use ixc_net::header::{retry_after, text};
+use ixc_net::words::quoted;
+
+use crate::error::{Error, seconds};
 use crate::limits::MAX_RETRY_AFTER;
 use crate::retry::{Broken, Failure};
 use crate::settings::Settings;

@@ -6,14 +6,14 @@
 //! Deliberately absent: writing tokens (login) and refreshing those of browser logins.
 
 use std::ffi::OsString;
-use std::fmt;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ixc_net::{Proxy, Token, limits::MAX_TOKEN_BYTES};
+
 use crate::error::{Error, Result};
-use crate::limits::MAX_TOKEN_BYTES;
 
 /// The hub that is asked when nothing else is said.
 pub const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
@@ -90,58 +90,8 @@ impl Settings {
             settings.read_timeout = seconds_of("HF_HUB_DOWNLOAD_TIMEOUT", &text)?;
         }
         settings.token = vars.token(hf_home.as_deref())?;
-        settings.proxy = vars.proxy(&settings.endpoint)?;
+        settings.proxy = Proxy::from_variables(&get, &settings.endpoint)?;
         Ok(settings)
-    }
-}
-
-/// A secret that says who asks. Prints as `Token(***)`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Token(String);
-
-impl Token {
-    /// Takes a token, without the blanks and line ends around it; `Ok(None)` when nothing is left.
-    ///
-    /// `name` says in an error where it came from; the value is never repeated.
-    pub fn new(name: &str, value: &str) -> Result<Option<Self>> {
-        let value = value.trim();
-        if value.is_empty() {
-            return Ok(None);
-        }
-        if value.len() as u64 > MAX_TOKEN_BYTES || !value.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(Error::Setting {
-                name: name.to_owned(),
-                why: "a token has only visible ASCII characters, as in hf_…, and at most 4096"
-                    .to_owned(),
-            });
-        }
-        Ok(Some(Token(value.to_owned())))
-    }
-
-    /// The secret itself, for the one header it goes into.
-    pub(crate) fn secret(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(***)")
-    }
-}
-
-/// A proxy. Its address may hold a password, so it prints as `Proxy(***)`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Proxy {
-    /// `http://[user:password@]host:port`.
-    pub url: String,
-    /// Hosts that are reached directly: `host`, `.domain`, or `*`.
-    pub except: Vec<String>,
-}
-
-impl fmt::Debug for Proxy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Proxy(***)")
     }
 }
 
@@ -154,13 +104,7 @@ struct Variables<'a> {
 impl Variables<'_> {
     /// A variable as text.
     fn text(&self, name: &str) -> Result<Option<String>> {
-        match (self.get)(name).filter(|value| !value.is_empty()) {
-            None => Ok(None),
-            Some(value) => value.into_string().map(Some).map_err(|_| Error::Setting {
-                name: name.to_owned(),
-                why: "it is not valid UTF-8".to_owned(),
-            }),
-        }
+        Ok(ixc_net::settings::text(self.get, name)?)
     }
 
     /// A variable as a switch: `1`, `on`, `yes`, `true` in any case.
@@ -241,27 +185,6 @@ impl Variables<'_> {
             None => Ok(None),
         }
     }
-
-    /// The proxy for the scheme of the endpoint.
-    fn proxy(&self, endpoint: &str) -> Result<Option<Proxy>> {
-        let names = if endpoint.starts_with("http:") {
-            ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]
-        } else {
-            ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
-        };
-        for name in names {
-            if let Some(url) = self.text(name)? {
-                let except = match self.text("NO_PROXY")? {
-                    Some(text) => Some(text),
-                    None => self.text("no_proxy")?,
-                };
-                let except = except.unwrap_or_default();
-                let except = except.split(',').map(str::trim).filter(|host| !host.is_empty());
-                return Ok(Some(Proxy { url, except: except.map(str::to_owned).collect() }));
-            }
-        }
-        Ok(None)
-    }
 }
 
 /// A number of seconds, at least one.
@@ -295,7 +218,7 @@ fn read_token(path: &Path) -> Result<Option<Token>> {
     };
     let mut text = String::new();
     file.take(MAX_TOKEN_BYTES + 1).read_to_string(&mut text).map_err(cannot)?;
-    Token::new(&format!("the token in {}", path.display()), &text)
+    Ok(Token::new(&format!("the token in {}", path.display()), &text)?)
 }
 
 #[cfg(test)]

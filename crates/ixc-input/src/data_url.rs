@@ -36,7 +36,11 @@ pub fn decode(url: &str) -> Result<Vec<u8>, Error> {
     base64(data.as_bytes())
 }
 
-fn base64(data: &[u8]) -> Result<Vec<u8>, Error> {
+/// The bytes that Base64 stands for.
+///
+/// # Errors
+/// [`Error::DataUrl`] when it is none, or was cut off.
+pub fn base64(data: &[u8]) -> Result<Vec<u8>, Error> {
     let wrong = |problem: String| Error::DataUrl { problem };
     let mut bytes = Vec::with_capacity(data.len() / 4 * 3);
     let (mut bits, mut symbols, mut padding) = (0u32, 0usize, 0usize);

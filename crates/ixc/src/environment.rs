@@ -1,7 +1,8 @@
 //! The process's environment: the only file that reads it.
 //!
 //! One variable is ours, `IXC_MODEL` (clap reads it for `--model`); the others are conventions of the
-//! hub, of terminals and of where a user's files go. Everything else is a flag.
+//! hub, of terminals and of where a user's files go, or hold the keys of services that such a file names.
+//! Everything else is a flag.
 
 use std::{
     env,
@@ -28,6 +29,7 @@ Environment:
   RAYON_NUM_THREADS
                    how many processor cores to use; all of them by default
   XDG_STATE_HOME   where the history of your questions is kept (in ixc/history)
+  XDG_CONFIG_HOME  where the services that find or make pictures are named (in ixc/providers.toml)
   XDG_DATA_HOME    where libraries of pictures are kept by name (in ixc/libraries), and fonts of yours (in fonts)
   NO_COLOR         no colours";
 
@@ -97,6 +99,19 @@ pub(crate) fn font_folders() -> Vec<PathBuf> {
         own.into_iter().chain(shared).collect()
     };
     folders.into_iter().flatten().collect()
+}
+
+/// The file that names the services that find or make pictures.
+pub(crate) fn providers() -> Option<PathBuf> {
+    let configuration = absolute("XDG_CONFIG_HOME")
+        .or_else(|| absolute("LOCALAPPDATA"))
+        .or_else(|| Some(home()?.join(".config")))?;
+    Some(configuration.join("ixc").join("providers.toml"))
+}
+
+/// A variable that a user's file names, or that every program heeds.
+pub(crate) fn variable(name: &str) -> Option<OsString> {
+    env::var_os(name)
 }
 
 /// A folder that a variable names; what is relative to wherever one is means nothing.

@@ -9,8 +9,9 @@ mod text;
 
 use crate::{
     Chat, Error, Project, Sources, Watch,
-    article::{Article, Assets, Block, Picture},
+    article::{Article, Assets, Block, Picture, offered},
     chat::Decoding,
+    service::Generate,
     stage::Work,
 };
 
@@ -124,10 +125,19 @@ pub fn edit(
         article: project.article().clone(),
         assets: project.assets.clone(),
         decoding,
+        generate: project.composition.request.generate,
+        seed: project.composition.request.seed.wrapping_add(project.history().0.len() as u64),
         work: Work { chat, sources, watch },
     };
+    // Candidates that services gave are in the project alone.
+    for (_, digest) in change.article.kept() {
+        if let Some(bytes) = change.assets.get(digest) {
+            sources.keep(bytes.clone())?;
+        }
+    }
     let done = change.make(edit)?;
-    let Change { article, assets, .. } = change;
+    let Change { article, mut assets, .. } = change;
+    offered(&article, sources, &mut assets)?;
     project.assets = assets;
     project.change(done, article);
     Ok(())
@@ -138,6 +148,9 @@ struct Change<'a, 'w> {
     article: Article,
     assets: Assets,
     decoding: Decoding,
+    /// When services make pictures, and from which seed.
+    generate: Generate,
+    seed: u64,
     work: Work<'a, 'w>,
 }
 

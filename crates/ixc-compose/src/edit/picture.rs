@@ -12,7 +12,7 @@ use crate::{
     odd::Odd,
     record,
     source::{Found, Origin, decode},
-    stage::{self, Standing},
+    stage::{self, Query, Standing},
 };
 
 impl Change<'_, '_> {
@@ -107,7 +107,9 @@ impl Change<'_, '_> {
             known.extend(picture.candidates.iter().map(|found| found.origin.clone()));
         }
         let mut odd = Vec::new();
-        let found = stage::searched(&query, &known, &self.work, &mut odd, place);
+        let asked =
+            Query { words: &query, shown: &known, place, generate: self.generate, seed: self.seed };
+        let found = stage::searched(&asked, &mut self.work, &mut odd)?;
         if found.is_empty() {
             odd.push(Odd::NoPicture { place });
         }

@@ -48,7 +48,7 @@ pub(crate) fn choices(made: &Composition, work: &mut Work<'_, '_>) -> Result<Vec
     Ok(choices)
 }
 
-/// What a library offers for a place, and the caption.
+/// What was found for a place, and the caption.
 fn offered(made: &Composition, place: usize) -> (Vec<Found>, String) {
     let candidates = made.candidates.iter().flatten().find(|found| found.place == place);
     let caption = made.captions.iter().flatten().find(|caption| caption.place == place);
@@ -94,11 +94,7 @@ pub(crate) fn chosen(
                 shown.push(found);
             }
             Err(error) => {
-                let picture = match found.origin {
-                    Origin::Own(own) => format!("your own, number {}", own + 1),
-                    Origin::File { path } => path,
-                    Origin::Library { library, id } => format!("{id} of {library}"),
-                };
+                let picture = found.origin.to_string();
                 odd.push(Odd::Unreadable { picture, reason: error.to_string() });
             }
         }

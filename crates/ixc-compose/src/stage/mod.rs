@@ -17,7 +17,7 @@ use ixc_input::{
 };
 
 pub(crate) use article::article;
-pub(crate) use candidates::{candidates, searched};
+pub(crate) use candidates::{Query, candidates, searched};
 pub(crate) use captions::{asked_caption, captions};
 pub(crate) use choices::{Standing, choices, chosen};
 pub(crate) use places::places;

@@ -30,7 +30,7 @@ pub(crate) fn places(made: &Composition, work: &mut Work<'_, '_>) -> Result<Plac
     let answer = asked.as_ref().map_or("", |asked| &asked.answer);
     let named = named(answer, sections.len(), &mut odd);
     // Where nothing else can fill them, places that the model made up beyond the pictures have no use.
-    let only_own = !sources.own.is_empty() && sources.libraries.is_empty();
+    let only_own = !sources.own.is_empty() && !sources.has_others(request.generate);
     let own = (only_own && wanted.is_none()).then_some(sources.own.len());
     let places = settled(named, sections.len(), wanted, own, &mut odd);
     let places = Places { asked, places, odd };

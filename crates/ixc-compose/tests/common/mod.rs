@@ -115,7 +115,7 @@ pub(crate) fn library() -> Library {
 }
 
 pub(crate) fn with_library() -> Sources {
-    Sources { own: Vec::new(), libraries: vec![library()] }
+    Sources { libraries: vec![library()], ..Sources::default() }
 }
 
 pub(crate) fn request(sources: &Sources) -> Request {

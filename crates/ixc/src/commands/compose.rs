@@ -14,10 +14,12 @@ use ixc_compose::{
     limits::REQUEST_BYTES,
     request::{Images, Language},
 };
+use ixc_providers::Services;
 
 use crate::{
     compose::{
         files::{self, Target},
+        services::ServiceArgs,
         show::Show,
         sources,
         speaker::Speaker,
@@ -36,6 +38,7 @@ Examples:
   ixc compose \"给孩子们讲讲湖边的一天\" --language zh --library ~/pictures --images 3 --out lake.epub
   ixc compose --outline outline.txt --seed 7 --json stages.json --out article.ixca --out article
   ixc compose --from stages.json --again captions --out other.html
+  ixc compose \"A day by the lake\" --providers comfyui.toml --generate always --out lake.html
 
 The article streams to standard output; places, captions, candidates and choices are told on standard error. The \
 same seed, model and pictures give the same article: only its words are drawn at random, everything else is the \
@@ -43,9 +46,9 @@ model's best answer. An article.ixca holds all of it, and `ixc edit` changes it.
 
 /// Write an illustrated article: its text, places for pictures, captions, and pictures that fit
 ///
-/// Pictures come from your own (--image), each used once at most, then from libraries (--library). Where neither has
-/// one that fits, the place stays open under its caption. With the mini model it is the library that ixc draws when it is
-/// first needed.
+/// Pictures come from your own (--image), each used once at most, then from libraries (--library; with the mini model the
+/// one that ixc draws when it is first needed), then from services (--providers), if there is a file that names some.
+/// Where none has one, the place stays open under its caption.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ComposeArgs {
@@ -59,6 +62,8 @@ pub(crate) struct ComposeArgs {
     /// --image, the one that ixc draws]
     #[arg(long, value_name = "NAME|DIR")]
     library: Vec<String>,
+    #[command(flatten)]
+    services: ServiceArgs,
     /// How many pictures: a number, `auto` (the model decides), or `all` of your own
     #[arg(long, value_name = "N|auto|all", default_value = "auto", value_parser = images)]
     images: Images,
@@ -152,13 +157,18 @@ pub(crate) fn run(args: ComposeArgs) -> Result<(), Failure> {
     made.request.check().map_err(Failure::mistake)?;
     interrupt::watch();
     let own: Vec<PathBuf> = made.request.own.iter().map(|own| own.path.clone().into()).collect();
-    let sources = sources::open(&own, &made.request.libraries)?;
+    // What is found already needs no service any more.
+    let asks = !made.has(Stage::Candidates) && made.request.images != Images::None;
+    let services = if asks { args.services.open()? } else { Services::default() };
+    let sources = sources::open(&own, &made.request.libraries, services)?;
+    if let Some(path) = &args.from {
+        files::take_up(path, &made, &sources)?;
+    }
     if args.from.is_none() {
         made.request.own = sources.own.iter().map(|own| own.known.clone()).collect();
     }
     sources.check(&made.request.own).map_err(Failure::mistake)?;
-    if sources.own.is_empty() && sources.libraries.is_empty() && made.request.images != Images::None
-    {
+    if asks && sources.own.is_empty() && !sources.has_others(made.request.generate) {
         output::warn(
             "no pictures are given (--image) and no library is named (--library): their places stay open",
         );
@@ -169,6 +179,7 @@ pub(crate) fn run(args: ComposeArgs) -> Result<(), Failure> {
     };
     if let Some(path) = &args.json {
         let json = serde_json::to_string_pretty(&made).expect("plain data") + "\n";
+        files::keep(path, &made, &sources)?;
         files::replace(path, json.as_bytes())?;
     }
     result.map_err(|failure| match &args.json {
@@ -258,6 +269,7 @@ fn request(args: &ComposeArgs) -> Result<Request, Failure> {
         images,
         own,
         libraries,
+        generate: args.services.generate().unwrap_or_default(),
         seed: args.seed.unwrap_or_else(random_seed),
         beams: args.beams,
     })
@@ -274,6 +286,9 @@ fn recorded(path: &Path, args: &ComposeArgs) -> Result<Composition, Failure> {
     }
     if !args.library.is_empty() {
         made.request.libraries = args.library.clone();
+    }
+    if let Some(when) = args.services.generate() {
+        made.request.generate = when;
     }
     Ok(made)
 }

@@ -10,10 +10,12 @@ use ixc_compose::{
     chat::Decoding,
     edit::{self, With},
 };
+use ixc_providers::Services;
 
 use crate::{
     compose::{
         files::{self, Target},
+        services::ServiceArgs,
         show::{self, Show},
         sources,
         speaker::Speaker,
@@ -183,6 +185,8 @@ struct Asking {
     #[arg(long, value_name = "NAME|DIR")]
     library: Vec<String>,
     #[command(flatten)]
+    services: ServiceArgs,
+    #[command(flatten)]
     model: ModelArgs,
 }
 
@@ -286,6 +290,15 @@ fn asks(edit: &Edit) -> bool {
     }
 }
 
+/// Whether an edit looks for pictures.
+fn searches(edit: &Edit) -> bool {
+    match edit {
+        Edit::Recaption { .. } | Edit::Candidates { .. } => true,
+        Edit::Illustrate { with, .. } => with.is_none(),
+        _ => false,
+    }
+}
+
 /// Makes an edit.
 fn change(project: &mut Project, edit: &Edit, asking: Option<&Asking>) -> Result<(), Failure> {
     interrupt::watch();
@@ -295,7 +308,11 @@ fn change(project: &mut Project, edit: &Edit, asking: Option<&Asking>) -> Result
     let mut decoding = request.decoding();
     if let Some(asking) = asking {
         let names = if asking.library.is_empty() { &request.libraries } else { &asking.library };
-        sources = sources::open(&[], names)?;
+        let services = if searches(edit) { asking.services.open()? } else { Services::default() };
+        sources = sources::open(&[], names, services)?;
+        if let Some(when) = asking.services.generate() {
+            project.composition.request.generate = when;
+        }
         decoding = match (asking.seed, request.beams) {
             (Some(seed), _) => Decoding::Sample(seed),
             (None, Some(beams)) => Decoding::Beams(beams),
@@ -319,6 +336,8 @@ fn change(project: &mut Project, edit: &Edit, asking: Option<&Asking>) -> Result
             None => edit::edit(project, edit, decoding, &Nobody, &sources, &mut watch),
         }
     };
+    // What was said of this edit alone is not the article's.
+    project.composition.request.generate = request.generate;
     show.finish()?;
     result.map_err(|error| match error {
         Error::Cancelled => Failure::new(Exit::Interrupted, error),

@@ -3,17 +3,21 @@
 //! Invariant: whether a place can be written is found before anything is made for it. Deliberately absent: formats.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::Write as _,
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use ixc_compose::{Imprint, Project, document, limits::PROJECT_BYTES};
+use ixc_compose::{
+    Composition, Imprint, Project, Sources, document,
+    limits::{KEPT_BYTES, PROJECT_BYTES},
+};
 use ixc_export::Format;
 use ixc_nn::files;
 
-use crate::{environment, exit::Failure, output, table::bytes};
+use crate::{environment, exit::Failure, output, picture, table::bytes};
 
 /// The ending of a project's file.
 const PROJECT: &str = "ixca";
@@ -132,6 +136,45 @@ pub(crate) fn read(path: &Path) -> Result<Project, Failure> {
     }
     let held = fs::read(path).map_err(|error| failed(&error))?;
     Project::read(&held).map_err(|error| failed(&error))
+}
+
+/// Where the pictures are that services gave for a record: `lake.assets` beside `lake.json`, each under its SHA-256.
+fn kept_folder(record: &Path) -> PathBuf {
+    record.with_extension("assets")
+}
+
+/// Keeps the pictures that a record names and only services gave, beside it.
+pub(crate) fn keep(record: &Path, made: &Composition, sources: &Sources) -> Result<(), Failure> {
+    let folder = kept_folder(record);
+    let named: BTreeSet<&str> = made.kept().collect();
+    for name in named {
+        let path = folder.join(name);
+        if let Some(bytes) = sources.kept.get(name).filter(|_| !path.exists()) {
+            fs::create_dir_all(&folder)
+                .map_err(|error| Failure::mistake(format!("{}: {error}", folder.display())))?;
+            replace(&path, &bytes)?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes up the pictures that are kept beside a record. What is not there is told when it is needed.
+pub(crate) fn take_up(record: &Path, made: &Composition, sources: &Sources) -> Result<(), Failure> {
+    let folder = kept_folder(record);
+    let named: BTreeSet<&str> = made.kept().collect();
+    for path in named.into_iter().map(|name| folder.join(name)).filter(|path| path.is_file()) {
+        let kept = sources.kept.keep(picture::read(&path)?).map_err(|sum| {
+            let folder = folder.display();
+            Failure::mistake(format!(
+                "{folder}: {sum} bytes of pictures, the limit is {KEPT_BYTES}"
+            ))
+        })?;
+        if !path.ends_with(&kept) {
+            let message = format!("{}: expected the picture of this SHA-256", path.display());
+            return Err(Failure::mistake(format!("{message}, found another file")));
+        }
+    }
+    Ok(())
 }
 
 /// Now, in seconds since 1970.

@@ -2,6 +2,8 @@
 //!
 //! Sections, pictures and candidates are shown as the prompts name them: sections from 0, candidates by letters.
 
+use std::collections::BTreeSet;
+
 use ixc_compose::{
     Event, Stage,
     article::{Article, Block, Picture},
@@ -13,6 +15,8 @@ use crate::{exit::Failure, output, progress::Working};
 /// Shows events.
 #[derive(Default)]
 pub(crate) struct Show {
+    /// The services that were named.
+    asked: BTreeSet<String>,
     working: Option<Working>,
     /// A broken pipe and the like: told when all is done.
     failed: Option<Failure>,
@@ -32,6 +36,12 @@ impl Show {
                     Stage::Choices => format!("choosing, {at} of {of}"),
                 };
                 self.working = Some(Working::start(doing));
+            }
+            Event::Asks { service, host } => {
+                if self.asked.insert(service.into()) {
+                    output::note(&format!("captions go to the service {service} ({host})"));
+                }
+                self.working = Some(Working::start(format!("asking {service}")));
             }
             Event::Text(piece) => self.print(piece),
             Event::Article(_) => self.print("\n"),
@@ -78,6 +88,8 @@ fn named(found: &Found) -> String {
     match &found.origin {
         Origin::Own(_) | Origin::File { .. } => found.caption.clone(),
         Origin::Library { id, .. } => format!("{} ({id})", found.caption),
+        Origin::Search { .. } => found.origin.to_string(),
+        Origin::Generated { .. } => format!("{} ({})", found.caption, found.origin),
     }
 }
 

@@ -8,11 +8,16 @@ use ixc_compose::{
     Sources,
     source::{Library, Own},
 };
+use ixc_providers::Services;
 
 use crate::{exit::Failure, library, picture};
 
 /// Opens pictures and libraries; each keeps the name that it was given.
-pub(crate) fn open(own: &[PathBuf], libraries: &[String]) -> Result<Sources, Failure> {
+pub(crate) fn open(
+    own: &[PathBuf],
+    libraries: &[String],
+    services: Services,
+) -> Result<Sources, Failure> {
     let own = own.iter().map(|path| {
         let name = path.display().to_string();
         Own::new(&name, picture::read(path)?).map_err(Failure::mistake)
@@ -24,5 +29,8 @@ pub(crate) fn open(own: &[PathBuf], libraries: &[String]) -> Result<Sources, Fai
     Ok(Sources {
         own: own.collect::<Result<_, Failure>>()?,
         libraries: libraries.collect::<Result<_, Failure>>()?,
+        searches: services.searches,
+        generators: services.generators,
+        ..Sources::default()
     })
 }

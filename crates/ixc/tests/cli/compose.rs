@@ -1,10 +1,20 @@
 //! `ixc compose` and `ixc edit` with the tiny model, whose answers are noise: an article comes of them all the same.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpListener,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
 
 use serde_json::Value;
 
-use crate::support::{Ran, command, fresh, ixc, parse, photo, text, tiny};
+use crate::support::{Ran, command, finish, fresh, ixc, parse, photo, text, tiny};
 
 /// A library of three photographs by the fixtures' names.
 fn library(folder: &Path) -> String {
@@ -121,6 +131,9 @@ fn what_cannot_be_is_told_before_a_model_is_loaded() {
     let at = |name: &str| text(&folder.join(name)).to_owned();
     fs::write(at("no.ixca"), "no archive").unwrap();
     fs::write(at("no.json"), "{}").unwrap();
+    let service = "[[search]]\nurl = \"https://example.org/x\"\n";
+    fs::write(at("bad.toml"), format!("{service}api_key = \"x\"")).unwrap();
+    fs::write(at("keyed.toml"), format!("{service}key_env = \"IXC_NO_SUCH_KEY\"")).unwrap();
     let none = ["compose", "-m", "/nowhere"];
     let refused = |more: &[&str]| {
         let ran = command(&[&none[..], more].concat()).output().unwrap();
@@ -136,6 +149,11 @@ fn what_cannot_be_is_told_before_a_model_is_loaded() {
         (vec!["x", "--library", &at("no.ixca")], 1, "no.ixca"),
         (vec!["x", "--outline", &at("gone.txt")], 1, "gone.txt"),
         (vec!["  "], 1, "expected words, an outline or pictures"),
+        (vec!["x", "--providers", &at("gone.toml")], 1, "gone.toml"),
+        (vec!["x", "--providers", &at("bad.toml")], 1, "unknown key `api_key`; known: name, url"),
+        (vec!["x", "--providers", &at("keyed.toml")], 1, "IXC_NO_SUCH_KEY, which is not set"),
+        (vec!["x", "--providers", &at("bad.toml"), "--no-providers"], 2, "cannot be used with"),
+        (vec!["x", "--generate", "often"], 2, "missing, always, never"),
         (vec!["--from", &at("no.json")], 1, "expected what --json wrote"),
         (vec!["x", "--again", "places"], 2, "cannot be used with"),
         (vec!["--again", "places"], 2, "--from"),
@@ -147,4 +165,93 @@ fn what_cannot_be_is_told_before_a_model_is_loaded() {
     }
     let message = ixc(&["edit", &at("no.ixca"), "show"]).fails(1);
     assert!(message.contains("no zip archive") && message.contains("no.ixca"), "{message}");
+}
+
+/// A picture of one colour.
+const PICTURE: &str =
+    "Qk06AAAAAAAAADYAAAAoAAAAAQAAAAEAAAABABgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAyB4eAA==";
+
+/// A service of the OpenAI images form that gives the same picture to everyone; its port, and how often it was asked.
+fn painter() -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (port, asked) = (listener.local_addr().unwrap().port(), Arc::<AtomicUsize>::default());
+    let count = asked.clone();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let lines = reader.by_ref().lines().map_while(Result::ok);
+            let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+            let length = head.iter().find_map(|line| {
+                line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok()
+            });
+            let mut body = vec![0; length.unwrap_or(0)];
+            reader.read_exact(&mut body).unwrap();
+            assert!(head.contains(&"authorization: Bearer sk-SECRET".into()), "{head:?}");
+            count.fetch_add(1, Ordering::SeqCst);
+            let json = format!("{{\"data\": [{{\"b64_json\": \"{PICTURE}\"}}]}}");
+            let length = json.len();
+            let head = format!("HTTP/1.1 200 ok\r\nConnection: close\r\nContent-Length: {length}");
+            stream.write_all(format!("{head}\r\n\r\n{json}").as_bytes()).unwrap();
+        }
+    });
+    (port, asked)
+}
+
+#[test]
+fn a_service_that_a_file_names_makes_pictures_and_keeps_its_key() {
+    let folder = fresh("compose-services");
+    let at = |name: &str| text(&folder.join(name)).to_owned();
+    let (port, asked) = painter();
+    let toml = format!(
+        "[[generate]]\nkind = \"openai\"\nname = \"painter\"\nmodel = \"brush\"\n\
+         url = \"http://127.0.0.1:{port}\"\nkey_env = \"PAINTER_KEY\"\n"
+    );
+    fs::write(at("providers.toml"), toml).unwrap();
+    let with_key = |arguments: &[&str]| finish(command(arguments).env("PAINTER_KEY", "sk-SECRET"));
+    let model = ["-m", tiny(), "--context", "600", "--exact"];
+    let article = ["compose", "A village in winter", "--images", "1", "--seed", "5"];
+    let (providers, json, page) = (at("providers.toml"), at("a.json"), at("a.html"));
+    let out = ["--providers", &providers, "--json", &json, "--out", &page, "--out", &at("a.ixca")];
+    let ran = with_key(&[&article[..], &model, &out].concat());
+    let stderr = ran.stderr.clone();
+    let words = ran.ok();
+    let told = format!("captions go to the service painter (127.0.0.1:{port})");
+    assert_eq!(stderr.matches(&told).count(), 1, "{stderr}");
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    let record = fs::read_to_string(&json).unwrap();
+    let made = parse(&record);
+    let origin = &made["candidates"][0]["found"][0]["origin"]["generated"];
+    assert_eq!((&origin["service"], &origin["model"]), (&"painter".into(), &"brush".into()));
+    let digest = origin["digest"].as_str().unwrap();
+    assert!(folder.join("a.assets").join(digest).is_file());
+    let html = fs::read_to_string(&page).unwrap();
+    assert!(html.contains("Generated picture: brush: "), "{html}");
+    for said in [&record, &html, &stderr, &words] {
+        assert!(!said.contains("SECRET"), "{said}");
+    }
+
+    // Again, from what was kept: no service is asked, no key needed.
+    let again = ["compose", "--from", &json, "--again", "choices", "--out", &at("b.html")];
+    ixc(&[&again[..], &model, &["--providers", &providers]].concat()).ok();
+    assert!(fs::read_to_string(at("b.html")).unwrap().contains("Generated picture: brush: "));
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+
+    // An edit asks it too, where it looks for pictures.
+    let project = at("a.ixca");
+    let shown = ixc(&["edit", &project, "show"]).ok();
+    let block = shown.lines().find(|line| line.contains("[picture: ")).expect("a picture");
+    let block = block.split_whitespace().next().unwrap();
+    let find = ["edit", &project, "candidates", block, "--providers", &providers];
+    let ran = with_key(&find);
+    assert!(ran.stderr.contains(&told), "{}", ran.stderr);
+    ran.ok();
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+    let never = with_key(&[&find[..], &["--generate", "never"]].concat());
+    assert!(!never.stderr.contains(&told), "{}", never.stderr);
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+
+    // What is kept is held to its name.
+    fs::write(folder.join("a.assets").join(digest), "another file").unwrap();
+    let message = ixc(&[&again[..], &model, &["--replace"]].concat()).fails(1);
+    assert!(message.contains("expected the picture of this SHA-256"), "{message}");
 }

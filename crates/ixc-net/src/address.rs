@@ -1,4 +1,4 @@
-//! Addresses: building the hub's, following a redirect's, and telling one origin from another.
+//! Addresses: building them, following those that a server names, and telling one origin from another.
 //!
 //! One parser (`http::Uri`) decides for comparison and for connection alike, so the two cannot
 //! disagree about which host an address names. Deliberately absent: user names in addresses,
@@ -8,15 +8,18 @@ use ureq::http::Uri;
 
 /// Scheme, host and port: what a token is bound to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Origin {
+pub struct Origin {
     secure: bool,
     host: String,
     port: u16,
 }
 
 impl Origin {
-    /// The origin of an `http` or `https` address; the error says what is wrong with it.
-    pub(crate) fn of(uri: &Uri) -> Result<Self, &'static str> {
+    /// The origin of an `http` or `https` address.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn of(uri: &Uri) -> Result<Self, &'static str> {
         let secure = match uri.scheme_str() {
             Some("https") => true,
             Some("http") => false,
@@ -38,13 +41,16 @@ impl Origin {
     }
 
     /// Whether the connection is encrypted.
-    pub(crate) fn is_secure(&self) -> bool {
+    pub fn is_secure(&self) -> bool {
         self.secure
     }
 }
 
 /// Parses an absolute address.
-pub(crate) fn parse(text: &str) -> Result<Uri, &'static str> {
+///
+/// # Errors
+/// Says what is wrong with it.
+pub fn parse(text: &str) -> Result<Uri, &'static str> {
     let uri: Uri = text.parse().map_err(|_| "it is not an address")?;
     Origin::of(&uri)?;
     Ok(uri)
@@ -52,7 +58,10 @@ pub(crate) fn parse(text: &str) -> Result<Uri, &'static str> {
 
 /// The address that a `Location` header means, seen from `base` (RFC 3986, section 5.2, without
 /// dot segments, which servers remove themselves).
-pub(crate) fn join(base: &Uri, location: &str) -> Result<Uri, &'static str> {
+///
+/// # Errors
+/// Says what is wrong with it.
+pub fn join(base: &Uri, location: &str) -> Result<Uri, &'static str> {
     let scheme = base.scheme_str().unwrap_or("https");
     let authority = base.authority().map(|a| a.as_str()).unwrap_or_default();
     let has_scheme =
@@ -70,14 +79,14 @@ pub(crate) fn join(base: &Uri, location: &str) -> Result<Uri, &'static str> {
 }
 
 /// Host and port of an address, for messages: no path, no query.
-pub(crate) fn host(uri: &Uri) -> String {
+pub fn host(uri: &Uri) -> String {
     uri.authority().map_or_else(String::new, |a| {
         a.as_str().rsplit_once('@').map_or(a.as_str(), |(_, host)| host).to_owned()
     })
 }
 
 /// One path segment, everything but letters, digits and `-._~` percent-encoded, slashes too.
-pub(crate) fn segment(text: &str) -> String {
+pub fn segment(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
