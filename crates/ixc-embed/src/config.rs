@@ -88,7 +88,11 @@ impl fmt::Display for Config {
         };
         let Self { kind, text, vision, dimensions } = self;
         let (text, seen) = (stack(&text.stack), stack(&vision.stack));
-        write!(out, "{kind:?} {dimensions} text {text} vision {} {} {seen}", vision.side, vision.patch)
+        write!(
+            out,
+            "{kind:?} {dimensions} text {text} vision {} {} {seen}",
+            vision.side, vision.patch
+        )
     }
 }
 
@@ -187,10 +191,13 @@ impl Config {
             other => {
                 let found = other.unwrap_or("of no model_type");
                 let hint = match found {
-                    "siglip2" => "; the checkpoints of SigLIP 2 with one fixed size (such as google/siglip2-base-patch16-224) are siglip",
+                    "siglip2" => {
+                        "; the checkpoints of SigLIP 2 with one fixed size (such as google/siglip2-base-patch16-224) are siglip"
+                    }
                     _ => "",
                 };
-                let problem = format!("expected a model_type of clip or siglip, found {found}{hint}");
+                let problem =
+                    format!("expected a model_type of clip or siglip, found {found}{hint}");
                 return Err(Error::malformed(&file.path, problem));
             }
         };
@@ -217,7 +224,8 @@ impl Config {
             Kind::SigLip => vision_config.stack.width,
         };
         if kind == Kind::SigLip {
-            let head = vision.values.get("vision_use_head").is_none_or(|head| head == &Value::Bool(true));
+            let head =
+                vision.values.get("vision_use_head").is_none_or(|head| head == &Value::Bool(true));
             let width = text.number("projection_size", text_config.stack.width, MAX_WIDTH)?;
             if !head || width != dimensions {
                 let problem = format!(
@@ -245,9 +253,8 @@ fn stack(object: &Object, usual: [usize; 4], of: &Usual) -> Result<Stack, Error>
         "gelu" => Activation::Gelu,
         "gelu_pytorch_tanh" => Activation::GeluTanh,
         other => {
-            let problem = format!(
-                "hidden_act is {other}; expected quick_gelu, gelu or gelu_pytorch_tanh"
-            );
+            let problem =
+                format!("hidden_act is {other}; expected quick_gelu, gelu or gelu_pytorch_tanh");
             return Err(Error::malformed(&object.path, problem));
         }
     };

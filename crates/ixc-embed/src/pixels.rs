@@ -53,15 +53,18 @@ impl Preparation {
         let wrong = |problem: String| Error::malformed(&file.path, problem);
         for step in ["do_resize", "do_rescale", "do_normalize"] {
             if file.values.get(step) == Some(&Value::Bool(false)) {
-                return Err(wrong(format!("{step} is false, where every published encoder has it")));
+                return Err(wrong(format!(
+                    "{step} is false, where every published encoder has it"
+                )));
             }
         }
         let size = file.values.get("size").unwrap_or(&Value::Null);
         let crop = file.values.get("do_center_crop") == Some(&Value::Bool(true));
         let cropped = file.values.get("crop_size").map_or(Some((side, side)), square);
-        let shorter = |size: &Value| pixels(size.get("shortest_edge").unwrap_or(size));
-        let fit = match (square(size), shorter(size)) {
-            (Some(size), _) if size == (side, side) && !size_is_one(size_of(&file)) => Fit::Squash,
+        // One number, the older files' form, is the shorter side.
+        let shorter = pixels(size.get("shortest_edge").unwrap_or(size));
+        let fit = match (square(size), shorter) {
+            (Some(both), None) if both == (side, side) => Fit::Squash,
             (_, Some(shorter)) if crop && cropped == Some((side, side)) && shorter >= side => {
                 Fit::Middle(shorter)
             }
@@ -78,9 +81,10 @@ impl Preparation {
             _ => return Err(wrong("resample is neither 2 (bilinear) nor 3 (bicubic)".into())),
         };
         let three = |key: &str| -> Result<[f32; 3], Error> {
-            let numbers: Option<Vec<f32>> = file.values.get(key).and_then(Value::as_array).and_then(
-                |all| all.iter().map(|one| one.as_f64().map(|one| one as f32)).collect(),
-            );
+            let numbers: Option<Vec<f32>> =
+                file.values.get(key).and_then(Value::as_array).and_then(|all| {
+                    all.iter().map(|one| one.as_f64().map(|one| one as f32)).collect()
+                });
             let usable = |all: &[f32; 3]| all.iter().all(|one| one.is_finite());
             numbers
                 .and_then(|all| all.try_into().ok())
@@ -141,15 +145,6 @@ fn cut(picture: &Picture, width: u32, height: u32) -> Picture {
     let part = 3 * left as usize..3 * (left + width) as usize;
     let rgb = rows.flat_map(|row| &row[part.clone()]).copied().collect();
     Picture::from_rgb(width, height, rgb)
-}
-
-/// Whether `size` is a single number: the older files' form of the shorter side.
-fn size_is_one(size: Option<&Value>) -> bool {
-    size.is_some_and(Value::is_u64)
-}
-
-fn size_of(file: &Object) -> Option<&Value> {
-    file.values.get("size")
 }
 
 fn pixels(value: &Value) -> Option<u32> {

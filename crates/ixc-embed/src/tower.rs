@@ -77,7 +77,8 @@ pub(crate) struct Blocks {
 impl Blocks {
     pub(crate) fn load(weights: &Weights, stack: &Stack, causal: bool) -> Result<Self, Error> {
         let layers = weights.at("encoder.layers");
-        let blocks = (0..stack.layers).map(|layer| Block::load(&layers.at(&layer.to_string()), stack));
+        let blocks =
+            (0..stack.layers).map(|layer| Block::load(&layers.at(&layer.to_string()), stack));
         let blocks = blocks.collect::<Result<_, _>>()?;
         Ok(Self { blocks, heads: stack.heads, causal })
     }

@@ -34,8 +34,7 @@ impl TextTower {
         let embeddings = model.at("embeddings");
         Ok(Self {
             words: embeddings.embedding("token_embedding", text.vocabulary, width)?,
-            positions: embeddings
-                .tensor("position_embedding.weight", &[text.positions, width])?,
+            positions: embeddings.tensor("position_embedding.weight", &[text.positions, width])?,
             blocks: Blocks::load(&model, &text.stack, clip)?,
             norm: norm(&model, "final_layer_norm", &text.stack)?,
             out: if clip {
@@ -188,13 +187,8 @@ impl Head {
         let q = project(&self.probe.squeeze(0)?, &self.q, of_q)?; // (heads, 1, d)
         let (k, v) = (project(&rows, &self.k, of_k)?, project(&rows, &self.v, of_v)?); // (heads, rows, d)
         let (q, k, v) = (q.contiguous()?, k.contiguous()?, v.contiguous()?);
-        let seen = ixc_nn::attention::attention(
-            &q.unsqueeze(1)?,
-            &k,
-            &v,
-            false,
-            self.out.arithmetic(),
-        )?; // (1, C)
+        let seen =
+            ixc_nn::attention::attention(&q.unsqueeze(1)?, &k, &v, false, self.out.arithmetic())?; // (1, C)
         let seen = self.out.forward(&Value::plain(seen.unsqueeze(0)?), &Acting::default())?; // (1, 1, C)
         out(&self.mlp.forward_onto(&self.norm.forward(&seen)?, &seen)?)
     }

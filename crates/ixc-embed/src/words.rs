@@ -41,8 +41,7 @@ pub(crate) struct Words {
 impl Words {
     /// Reads the folder's.
     pub(crate) fn read(folder: &Path, config: &Config) -> Result<Self, Error> {
-        let (path, bytes) = (folder.join("tokenizer.json"), 0);
-        let _ = bytes;
+        let path = folder.join("tokenizer.json");
         let bytes = if path.exists() || config.kind == Kind::SigLip {
             read(&path, MAX_TOKENIZER_BYTES, "the encoder's tokenizer in the form of tokenizers")?
         } else {
@@ -137,7 +136,8 @@ fn siglip(
 }
 
 /// What CLIP's words are cut by before pieces are put together.
-const CLIP_WORDS: &str = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
+const CLIP_WORDS: &str =
+    r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
 
 /// CLIP's older files in the form of the newer one.
 fn older(folder: &Path) -> Result<Vec<u8>, Error> {
@@ -154,8 +154,7 @@ fn older(folder: &Path) -> Result<Vec<u8>, Error> {
     let (begin_id, end_id) = (id(begin)?, id(end)?);
     let path = folder.join("merges.txt");
     let merges = read(&path, MAX_TOKENIZER_BYTES, "the merges of the vocabulary beside it")?;
-    let merges = String::from_utf8(merges)
-        .map_err(|_| Error::malformed(&path, "is not UTF-8"))?;
+    let merges = String::from_utf8(merges).map_err(|_| Error::malformed(&path, "is not UTF-8"))?;
     let merges = merges.lines().filter(|line| !line.starts_with("#version") && !line.is_empty());
     let merges: Vec<&str> = merges.collect();
     let added = |id: u32, content: &str| {

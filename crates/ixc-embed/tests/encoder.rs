@@ -52,7 +52,11 @@ fn siglip_equals_the_reference() {
 }
 
 /// The files of a fixture in a folder of their own, one of them changed.
-fn with(fixture: &str, name: &str, change: impl FnOnce(String) -> Option<String>) -> tempfile::TempDir {
+fn with(
+    fixture: &str,
+    name: &str,
+    change: impl FnOnce(String) -> Option<String>,
+) -> tempfile::TempDir {
     let place = tempfile::tempdir().unwrap();
     for file in fs::read_dir(fixtures().join(fixture)).unwrap() {
         let file = file.unwrap();
@@ -76,7 +80,8 @@ fn the_older_files_of_a_tokenizer_give_the_same() {
 #[test]
 fn what_tells_encoders_apart() {
     let whole = DualEncoder::load(&fixtures().join("tiny-clip")).unwrap();
-    let digests = |encoder: &DualEncoder| (encoder.weights_digest(), encoder.preprocessing_digest());
+    let digests =
+        |encoder: &DualEncoder| (encoder.weights_digest(), encoder.preprocessing_digest());
     let again = DualEncoder::load(&fixtures().join("tiny-clip")).unwrap();
     assert_eq!(digests(&whole), digests(&again));
     let place = with("tiny-clip", "preprocessor_config.json", |text| {
@@ -85,9 +90,7 @@ fn what_tells_encoders_apart() {
     let fed_otherwise = DualEncoder::load(place.path()).unwrap();
     assert_eq!(whole.weights_digest(), fed_otherwise.weights_digest());
     assert_ne!(whole.preprocessing_digest(), fed_otherwise.preprocessing_digest());
-    let place = with("tiny-clip", "config.json", |text| {
-        Some(text.replace("1e-05", "1e-04"))
-    });
+    let place = with("tiny-clip", "config.json", |text| Some(text.replace("1e-05", "1e-04")));
     assert_ne!(whole.weights_digest(), DualEncoder::load(place.path()).unwrap().weights_digest());
 }
 
@@ -102,9 +105,19 @@ fn wrong_folders_are_told_by_name() {
     let cases: Vec<(&str, &str, Box<dyn FnOnce(String) -> Option<String>>, &str)> = vec![
         ("tiny-clip", "config.json", Box::new(|_| None), "the configuration of a CLIP or SigLIP"),
         ("tiny-clip", "config.json", Box::new(|_| Some("[1]".into())), "is no JSON object"),
-        ("tiny-clip", "config.json", Box::new(replaced("\"clip\"", "\"siglip2\"")), "one fixed size"),
+        (
+            "tiny-clip",
+            "config.json",
+            Box::new(replaced("\"clip\"", "\"siglip2\"")),
+            "one fixed size",
+        ),
         ("tiny-clip", "config.json", Box::new(replaced("\"clip\"", "\"bert\"")), "found bert"),
-        ("tiny-clip", "config.json", Box::new(replaced("quick_gelu", "swish")), "hidden_act is swish"),
+        (
+            "tiny-clip",
+            "config.json",
+            Box::new(replaced("quick_gelu", "swish")),
+            "hidden_act is swish",
+        ),
         (
             "tiny-clip",
             "config.json",
@@ -155,7 +168,9 @@ fn wrong_folders_are_told_by_name() {
     for (fixture, name, change, says) in cases {
         let place = with(fixture, name, change);
         match DualEncoder::load(place.path()) {
-            Err(error) => assert!(error.to_string().contains(says), "{name}: {error}; expected {says:?}"),
+            Err(error) => {
+                assert!(error.to_string().contains(says), "{name}: {error}; expected {says:?}")
+            }
             // Of a marker with another id nobody can tell; it must only not fail otherwise.
             Ok(encoder) => {
                 assert_eq!(says, "", "{name} was taken");

@@ -63,8 +63,8 @@ pub(crate) fn load(reference: &str) -> Result<Box<dyn Encoder>, Failure> {
 /// Gives a library with vectors the encoder whose they are.
 pub(super) fn open(library: &mut Library) -> Result<(), Failure> {
     let Some(known) = library.encoder().map_err(Failure::mistake)? else { return Ok(()) };
-    let seen = load(&known.name)
-        .and_then(|encoder| library.see_with(encoder).map_err(Failure::mistake));
+    let seen =
+        load(&known.name).and_then(|encoder| library.see_with(encoder).map_err(Failure::mistake));
     let Err(failure) = seen else { return Ok(()) };
     let reason = match failure {
         Failure::Told { message, .. } => message,

@@ -51,7 +51,8 @@ pub(crate) fn run(args: &SearchArgs) -> Result<(), Failure> {
         return Err(Failure::mistake(message));
     }
     // What is a mistake is told before anything is loaded.
-    let image = args.image.as_ref().map(|path| picture::open(path, Orientation::Exif)).transpose()?;
+    let image =
+        args.image.as_ref().map(|path| picture::open(path, Orientation::Exif)).transpose()?;
     let library = args.library.open_to_search()?;
     let exclude: Vec<Id> = args.exclude.iter().copied().map(Id).collect();
     let query = Query {
