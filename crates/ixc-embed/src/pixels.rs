@@ -59,7 +59,7 @@ impl Preparation {
             }
         }
         let size = file.values.get("size").unwrap_or(&Value::Null);
-        let crop = file.values.get("do_center_crop") == Some(&Value::Bool(true));
+        let crop = file.values.get("do_center_crop") != Some(&Value::Bool(false));
         let cropped = file.values.get("crop_size").map_or(Some((side, side)), square);
         // One number, the older files' form, is the shorter side.
         let shorter = pixels(size.get("shortest_edge").unwrap_or(size));

@@ -145,6 +145,8 @@ impl Library {
             (_, Some(_)) => return Err(missing("the library has none")),
         };
         let identity = encoder.identity();
+        // Another process may have made them anew by another.
+        self.check_encoder(identity)?;
         let made = |what, made: Result<Vec<f32>, String>| {
             let made = made.and_then(|vector| unit(vector, identity.dimensions));
             let encoder = identity.name.clone();

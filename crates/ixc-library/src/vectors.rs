@@ -284,7 +284,7 @@ impl Library {
     }
 
     /// Refuses to mix.
-    fn check_encoder(&self, given: &Identity) -> Result<(), Error> {
+    pub(crate) fn check_encoder(&self, given: &Identity) -> Result<(), Error> {
         if !(1..=MAX_DIMENSIONS).contains(&given.dimensions) {
             let (found, limit) = (given.dimensions, MAX_DIMENSIONS);
             return Err(Error::TooMany { what: "dimensions of an encoder", found, limit });
