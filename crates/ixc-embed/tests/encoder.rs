@@ -94,6 +94,9 @@ fn what_tells_encoders_apart() {
     assert_ne!(whole.weights_digest(), DualEncoder::load(place.path()).unwrap().weights_digest());
 }
 
+/// A file's text → what it becomes, or that it goes.
+type Change = Box<dyn FnOnce(String) -> Option<String>>;
+
 #[test]
 fn wrong_folders_are_told_by_name() {
     let replaced = |from: &'static str, to: &'static str| {
@@ -102,7 +105,7 @@ fn wrong_folders_are_told_by_name() {
             Some(text.replace(from, to))
         }
     };
-    let cases: Vec<(&str, &str, Box<dyn FnOnce(String) -> Option<String>>, &str)> = vec![
+    let cases: Vec<(&str, &str, Change, &str)> = vec![
         ("tiny-clip", "config.json", Box::new(|_| None), "the configuration of a CLIP or SigLIP"),
         ("tiny-clip", "config.json", Box::new(|_| Some("[1]".into())), "is no JSON object"),
         (

@@ -3,7 +3,7 @@
 //! As with captions by a model: what was made stays, an embedding that was stopped goes on with the next picture,
 //! and what cannot be embedded is told. Deliberately absent: the encoder.
 
-use std::{ops::ControlFlow, path::PathBuf};
+use std::{ops::ControlFlow, path::Path};
 
 use ixc_input::image::{self, Orientation};
 use rusqlite::params;
@@ -151,7 +151,7 @@ fn put_encoder(vectors: &Vectors<'_>, encoder: &Identity) -> Result<(), Error> {
     Ok(())
 }
 
-fn vector_of(path: &PathBuf, known: Digest, encoder: &dyn Encoder) -> Result<Vec<u8>, String> {
+fn vector_of(path: &Path, known: Digest, encoder: &dyn Encoder) -> Result<Vec<u8>, String> {
     let bytes = read(path)?;
     if known.0 != <[u8; 32]>::from(Sha256::digest(&bytes)) {
         return Err("has changed since it was added; add it again".into());
