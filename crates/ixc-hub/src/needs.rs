@@ -92,6 +92,7 @@ pub(crate) fn is_companion(name: &str, form: Form) -> bool {
     }
     name.ends_with(".json")
         || name == "tokenizer.model"
+        || name == "merges.txt"
         || terms.iter().any(|term| upper.starts_with(term))
 }
 

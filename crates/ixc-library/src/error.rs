@@ -104,6 +104,56 @@ pub enum Error {
         /// In which way.
         problem: &'static str,
     },
+    /// The library's vectors are another encoder's.
+    #[error(
+        "{}: its vectors are of {kept}, and vectors of {given} cannot be compared with them; use the first, or \
+         give up the library's vectors for new ones (`ixc library add --embed-anew`)", path.display()
+    )]
+    OtherEncoder {
+        /// The library's file.
+        path: PathBuf,
+        /// Whose vectors it has.
+        kept: String,
+        /// Which encoder was given.
+        given: String,
+    },
+    /// A search by a picture, without an encoder or vectors.
+    #[error(
+        "{}: a search by a picture compares vectors, and {problem}; `ixc library add --embed REF` makes them with \
+         a CLIP or SigLIP checkpoint", path.display()
+    )]
+    NoVectors {
+        /// The library's file.
+        path: PathBuf,
+        /// What is missing.
+        problem: &'static str,
+    },
+    /// The encoder could not embed what is searched for.
+    #[error("{encoder} cannot embed {what}: {problem}")]
+    Encoder {
+        /// Which encoder.
+        encoder: String,
+        /// Of what.
+        what: &'static str,
+        /// Why.
+        problem: String,
+    },
+    /// What is said of the vectors is of no form that ixc writes.
+    #[error(
+        "{}: what is kept of its vectors is damaged; `ixc library add --embed-anew` makes them anew", path.display()
+    )]
+    DamagedVectors {
+        /// The library's file.
+        path: PathBuf,
+    },
+    /// The graph of vectors cannot be made or written.
+    #[error("{}: cannot make the graph of its vectors: {problem}; searches compare all of them meanwhile", path.display())]
+    Graph {
+        /// The library's file.
+        path: PathBuf,
+        /// Why.
+        problem: String,
+    },
     /// More was asked than can be.
     #[error("{what}: {found} were asked for, the limit is {limit}")]
     TooMany {

@@ -1,10 +1,10 @@
 //! The picture library: any folder of pictures becomes searchable, and stays so whatever happens to the program.
 //!
 //! folders → `walk` → files, what lies beside them (`sidecar`) and in them (`embedded`) → [`Entry`]s in one SQLite
-//! file ([`Library`]) → their words in its index → [`Library::search`]: caption → pictures. Pictures stay where
-//! they are and are never written to. Invariants: the tables are the truth and the index is made of them
+//! file ([`Library`]) → their words in its index, and where the caller has an [`Encoder`] their vectors in its tables
+//! → [`Library::search`]: caption → pictures. Pictures stay where they are and are never written to. Invariants: the tables are the truth and the index is made of them
 //! ([`Library::rebuild`], [`Library::verify`]); every change is one transaction. Deliberately absent: models (a
-//! caption's writer is a function of the caller's), tensors, the terminal, the network.
+//! caption's writer is a function of the caller's, an encoder is a trait), tensors, the terminal, the network.
 
 mod add;
 mod describe;
@@ -21,6 +21,7 @@ mod search;
 mod sidecar;
 mod store;
 mod summary;
+pub mod vectors;
 mod verify;
 mod walk;
 pub mod words;
@@ -31,8 +32,9 @@ pub use entry::{About, Caption, Complaint, Digest, Entry, Generated, Id, Origin}
 pub use error::Error;
 pub use export::Exported;
 pub use look::Look;
-pub use search::Hit;
+pub use search::{Hit, Query};
 pub use sidecar::LISTS;
 pub use store::{FILE, Library};
-pub use summary::Summary;
-pub use verify::{Fault, Verified};
+pub use summary::{Embeddings, Summary};
+pub use vectors::{Encoder, Identity, embed::Embedded};
+pub use verify::{Fault, Rebuilt, Verified};

@@ -26,3 +26,6 @@ pub const MAX_HITS: usize = 1000;
 
 /// Entries of a picture's directory of metadata. Cameras write some sixty.
 pub const MAX_EXIF_ENTRIES: usize = 1000;
+
+/// Numbers of an encoder's vector. Published ones have from 512 to 1536.
+pub const MAX_DIMENSIONS: usize = 4096;

@@ -3,9 +3,10 @@
 //! Invariants: every change is one transaction, so that a kill at any moment leaves the state before or behind
 //! it; the journal is a file beside it that is there only while something is written, so a library at rest is
 //! one file that can be copied. The tables `word`, `posting`, `length` and `total` are the index, made of the
-//! others. Deliberately absent: what the tables mean to a search.
+//! others. Vectors have tables of their own (`vectors`), and a graph beside this file that can be made of them. Deliberately absent: what the tables mean to a search.
 
 use std::{
+    cell::RefCell,
     fs,
     path::{Path, PathBuf},
     time::Duration,
@@ -13,7 +14,10 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use crate::Error;
+use crate::{
+    Error,
+    vectors::{Encoder, GRAPH_FROM, Memory},
+};
 
 /// The library's file, in its folder.
 pub const FILE: &str = "library.sqlite";
@@ -77,6 +81,11 @@ pub struct Library {
     pub(crate) root: PathBuf,
     /// The database, for messages.
     pub(crate) file: PathBuf,
+    /// By which searches compare meanings.
+    pub(crate) encoder: Option<Box<dyn Encoder>>,
+    pub(crate) memory: RefCell<Memory>,
+    /// From how many vectors on a graph is made.
+    pub(crate) graph_from: usize,
 }
 
 impl Library {
@@ -146,7 +155,8 @@ impl Library {
         }
         db.execute_batch("PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL;")
             .map_err(&failed)?;
-        Ok(Self { db, root, file })
+        let (encoder, memory) = (None, RefCell::default());
+        Ok(Self { db, root, file, encoder, memory, graph_from: GRAPH_FROM })
     }
 
     /// The folder.
@@ -161,6 +171,7 @@ impl Library {
 
     /// A transaction that may write from its beginning on: whoever else writes is waited for here.
     pub(crate) fn change(&mut self) -> Result<Transaction<'_>, Error> {
+        self.memory.get_mut().changed();
         let failed = Error::database("begin to write", &self.file);
         self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)
     }

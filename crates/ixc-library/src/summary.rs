@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::{Error, Library};
+use crate::{Error, Library, vectors::Identity};
 
 /// Figures of a library.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -25,6 +25,20 @@ pub struct Summary {
     pub languages: BTreeMap<String, u64>,
     /// Pictures by licence; `unknown` without one.
     pub licences: BTreeMap<String, u64>,
+    /// What is known of their meanings, where they were embedded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vectors: Option<Embeddings>,
+}
+
+/// Figures of a library's vectors.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Embeddings {
+    /// Whose they are.
+    pub encoder: Identity,
+    /// Pictures that have one, and are as they were then.
+    pub pictures: u64,
+    /// Vectors of the graph; 0 where all are compared.
+    pub graph: u64,
 }
 
 impl Library {
@@ -60,6 +74,17 @@ impl Library {
             licences: groups(
                 "SELECT coalesce(licence, 'unknown') AS l, count(*) FROM picture GROUP BY l",
             )?,
+            vectors: match self.encoder()? {
+                None => None,
+                Some(encoder) => Some(Embeddings {
+                    encoder,
+                    pictures: number(
+                        "SELECT count(*) FROM embedding e JOIN picture p
+                            ON p.id = e.picture AND p.digest = e.digest",
+                    )?,
+                    graph: number("SELECT coalesce(sum(vectors), 0) FROM graph")?,
+                }),
+            },
         })
     }
 }

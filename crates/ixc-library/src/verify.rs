@@ -63,6 +63,16 @@ pub enum Fault {
         /// Words that are not found as they should be.
         words: usize,
     },
+    /// Vectors of no form that ixc writes.
+    Vectors {
+        /// How many.
+        vectors: usize,
+    },
+    /// The graph of vectors is not what was made of them.
+    Graph {
+        /// What is wrong with it.
+        what: String,
+    },
     /// SQLite finds its file damaged.
     Database {
         /// What it says.
@@ -89,6 +99,16 @@ impl fmt::Display for Fault {
                     "the index differs from the tables in {words} words; `ixc library rebuild` mends it"
                 )
             }
+            Self::Vectors { vectors } => {
+                write!(
+                    out,
+                    "{vectors} vectors are damaged; `ixc library rebuild` takes them out, \
+                     `ixc library add --embed` makes them again"
+                )
+            }
+            Self::Graph { what } => {
+                write!(out, "the graph of vectors, {what}; `ixc library rebuild` mends it")
+            }
             Self::Database { what } => {
                 write!(out, "SQLite finds its file damaged: {what}; restore it from a copy")
             }
@@ -105,6 +125,15 @@ pub struct Verified {
     pub faults: Vec<Fault>,
 }
 
+/// What was made anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Rebuilt {
+    /// Words of the index.
+    pub words: usize,
+    /// Vectors of the graph; 0 where there is none.
+    pub vectors: usize,
+}
+
 impl Library {
     /// Digests every file again, and compares the index with the tables. `watch` hears how many of all pictures
     /// are done and may break off.
@@ -118,6 +147,7 @@ impl Library {
     ) -> Result<Verified, Error> {
         let mut verified = Verified { faults: self.database_faults()?, ..Verified::default() };
         let files = self.verify_tables(&mut verified.faults)?;
+        self.verify_vectors(&mut verified.faults)?;
         for lot in files.chunks(LOT) {
             if watch(verified.pictures, files.len()).is_break() {
                 return Err(Error::Cancelled);
@@ -155,18 +185,38 @@ impl Library {
         Ok(files)
     }
 
-    /// Makes the index of words anew from the captions and tags. Returns how many words it has.
+    fn verify_vectors(&self, faults: &mut Vec<Fault>) -> Result<(), Error> {
+        match self.vector_faults() {
+            Ok((vectors, what)) => {
+                faults.extend((vectors > 0).then_some(Fault::Vectors { vectors }));
+                faults.extend(what.map(|what| Fault::Graph { what }));
+                Ok(())
+            }
+            Err(error @ Error::DamagedVectors { .. }) => {
+                faults.push(Fault::Graph { what: error.to_string() });
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes the index of words anew from the captions and tags, and the graph of vectors from these, where there
+    /// are many. `watch` hears how many of all vectors are done and may break off.
     ///
     /// # Errors
-    /// When a record is damaged, or the database refuses.
-    pub fn rebuild(&mut self) -> Result<usize, Error> {
+    /// When a record is damaged, the database or the disk refuses, or `watch` breaks off.
+    pub fn rebuild(
+        &mut self,
+        threads: usize,
+        watch: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+    ) -> Result<Rebuilt, Error> {
         let (file, commit) = (self.file.clone(), self.failed("keep the index"));
         let change = self.change()?;
         let rows = Rows { db: &change, file: &file };
         let whole = index::of_tables(&rows)?;
         whole.write(&rows)?;
         change.commit().map_err(commit)?;
-        Ok(whole.count())
+        Ok(Rebuilt { words: whole.count(), vectors: self.rebuild_vectors(threads, watch)? })
     }
 
     fn database_faults(&self) -> Result<Vec<Fault>, Error> {

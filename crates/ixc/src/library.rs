@@ -4,6 +4,8 @@
 //! program can draw its 120 pictures (`ixc world --library`), so it needs neither a download nor a place beside the
 //! binary. Deliberately absent: what is done with a library.
 
+pub(crate) mod eyes;
+
 use std::{
     fs, io,
     ops::ControlFlow,
@@ -34,6 +36,13 @@ pub(crate) fn open(reference: Option<&str>) -> Result<Library, Failure> {
         Err(error @ Error::NoLibrary { .. }) => Err(absent(reference, error)),
         opened => opened.map_err(Failure::mistake),
     }
+}
+
+/// As [`open`], for searching: meanings are compared too where the library has vectors and their encoder is there.
+pub(crate) fn open_to_search(reference: Option<&str>) -> Result<Library, Failure> {
+    let mut library = open(reference)?;
+    eyes::open(&mut library)?;
+    Ok(library)
 }
 
 /// Makes an empty library of that name, or of that folder.

@@ -10,6 +10,7 @@ mod exporting;
 mod hostile;
 mod importing;
 mod looks;
+mod meanings;
 mod searching;
 mod support;
 mod verifying;

@@ -2,7 +2,7 @@
 
 use ixc_library::{About, Add, Entry, Id, Library, words::Words};
 
-use crate::support::{add, entries, folder, go, library_of, mixed, names, put, sized_bmp};
+use crate::support::{add, entries, folder, go, go_on, library_of, mixed, names, put, sized_bmp};
 
 const WORDS: [&str; 12] =
     ["fox", "lake", "red", "two", "horses", "snow", "狗", "雪山", "bench", "of", "street", "kite"];
@@ -73,7 +73,7 @@ fn the_index_ranks_as_its_slow_twin() {
     let ids = library.ids().unwrap();
     library.remove(&ids.iter().copied().step_by(3).collect::<Vec<_>>()).unwrap();
     check(&library);
-    library.rebuild().unwrap();
+    library.rebuild(2, &mut go_on).unwrap();
     check(&library);
 }
 

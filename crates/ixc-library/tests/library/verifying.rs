@@ -62,7 +62,7 @@ fn a_wrong_index_is_found_and_made_anew() {
         let found = faults(&library);
         assert!(matches!(found[..], [Fault::Index { .. }]), "{harm}: {found:?}");
         assert!(library.search("fox", &[], 9).is_ok(), "{harm}");
-        library.rebuild().unwrap();
+        library.rebuild(2, &mut go_on).unwrap();
         assert_clean(&library);
     }
     assert_eq!(names(&library, "fox", 9), ["p0", "p1", "p3", "p4"]);

@@ -29,6 +29,7 @@ Examples:
   ixc library create photos ~/Pictures                a library by name, of a folder's pictures
   ixc library add ~/Downloads/art -l photos --licence \"CC BY 4.0\" --author \"Ana\"
   ixc library search \"a boat in the evening\" -l photos
+  ixc library add ~/Pictures -l photos --embed openai/clip-vit-large-patch14   meanings are searched too
   ixc library create ~/Pictures                       the folder itself becomes one, and can be moved
   ixc library verify -l photos
   ixc library export --out found --search \"boats\" -n 20 -l photos
@@ -83,6 +84,10 @@ struct LibraryArg {
 impl LibraryArg {
     fn open(&self) -> Result<Library, Failure> {
         library::open(self.library.as_deref())
+    }
+
+    fn open_to_search(&self) -> Result<Library, Failure> {
+        library::open_to_search(self.library.as_deref())
     }
 }
 

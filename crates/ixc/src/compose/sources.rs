@@ -23,7 +23,7 @@ pub(crate) fn open(
         Own::new(&name, picture::read(path)?).map_err(Failure::mistake)
     });
     let libraries = libraries.iter().map(|name| {
-        let library = library::open(Some(name))?;
+        let library = library::open_to_search(Some(name))?;
         Ok(Library { name: name.clone(), library })
     });
     Ok(Sources {

@@ -169,6 +169,51 @@ fn a_model_describes_what_nobody_did() {
 }
 
 #[test]
+fn an_encoder_compares_meanings() {
+    let place = fresh("library-embed");
+    let (folder, eyes) = (place.join("photos"), place.join("eyes"));
+    photos(&folder);
+    fs::create_dir(&eyes).unwrap();
+    for file in fs::read_dir(fixture("tiny-clip")).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), eyes.join(file.file_name())).unwrap();
+    }
+    let (library, clip, siglip) = (text(&folder), text(&eyes), fixture("tiny-siglip"));
+    ixc(&["library", "create", library, "--embed", "no/encoder"]).fails(3);
+    assert!(!folder.join("library.sqlite").exists(), "nothing was made");
+    let told = ixc(&["library", "create", library, "--embed", clip, "--json"]).json();
+    assert_eq!(told["embedded"]["embedded"], 4, "{told}");
+    let shown = ixc(&["library", "show", "-l", library]).ok();
+    assert!(shown.contains("vectors    4, all compared, of /"), "{shown}");
+
+    // What is a picture's own is nearest to it, whatever the encoder makes of it.
+    let boat = folder.join("rgb_9_337x336.png");
+    let by_picture = ["library", "search", "--image", text(&boat), "-l", library, "--json"];
+    let hits = ixc(&by_picture).json();
+    assert_eq!(hits[0]["path"], "rgb_9_337x336.png");
+    assert!(hits[0]["cosine"].as_f64().unwrap() > 0.999, "{hits}");
+    let hits = ixc(&["library", "search", "two horses", "-l", library, "--json"]).json();
+    assert_eq!(hits.as_array().unwrap().len(), 4, "{hits}");
+    ixc(&["library", "search", "-l", library]).fails(2);
+
+    // One encoder's alone.
+    let other = ["library", "add", library, "-l", library, "--embed", text(&siglip)];
+    assert!(ixc(&other).fails(1).contains("cannot be compared"));
+    // An encoder that is not there any more is missed, and words are searched.
+    fs::rename(&eyes, place.join("moved")).unwrap();
+    let words = ixc(&["library", "search", "two horses", "-l", library, "--json"]);
+    assert!(words.stderr.contains("words alone are searched"), "{}", words.stderr);
+    let hits = words.json();
+    assert_eq!(hits.as_array().unwrap().len(), 1, "{hits}");
+    assert!(hits[0]["cosine"].is_null());
+    assert!(ixc(&by_picture).fails(1).contains("is not at hand"));
+    let anew = [&other[..], &["--embed-anew", "--json"]].concat();
+    assert_eq!(ixc(&anew).json()["embedded"]["embedded"], 4);
+    assert_eq!(ixc(&by_picture).json()[0]["path"], "rgb_9_337x336.png");
+    assert_eq!(ixc(&["library", "verify", "-l", library]).ok(), "");
+}
+
+#[test]
 fn mistakes_are_told() {
     let place = fresh("library-mistakes");
     photos(&place.join("p"));

@@ -1,4 +1,4 @@
-//! `ixc library add`: pictures into a library, and captions for those without.
+//! `ixc library add`: pictures into a library, captions for those without, and vectors.
 //!
 //! Invariant: whatever is not taken is said, with its reason. Deliberately absent: what is read of a picture.
 
@@ -10,7 +10,9 @@ use ixc_input::{
     conversation::{Conversation, Part, Role, Turn},
     image::Picture,
 };
-use ixc_library::{About, Add, Added, Caption, Described, Library, Origin, Progress, Which};
+use ixc_library::{
+    About, Add, Added, Caption, Described, Embedded, Library, Origin, Progress, Which,
+};
 use serde::Serialize;
 
 use super::{failure, watched};
@@ -18,7 +20,7 @@ use crate::{
     answer,
     exit::{Exit, Failure},
     interrupt, library,
-    model::{Loaded, ModelArgs, Talks},
+    model::{self, Loaded, ModelArgs, Talks},
     output, progress,
     table::counted,
 };
@@ -28,6 +30,7 @@ Examples:
   ixc library add ~/Pictures/2026 -l photos
   ixc library add horse.jpg -l photos --caption \"A horse at the fence\" --author \"Ana\" --licence \"CC BY 4.0\"
   ixc library add ~/Pictures -l photos --describe missing -m internlm/internlm-xcomposer2-vl-7b
+  ixc library add ~/Pictures -l photos --embed openai/clip-vit-large-patch14
 
 The same command again takes what is new, follows what has moved, and leaves the rest; after a stop it goes on. A \
 file that equals another byte by byte is counted and not taken twice. What cannot be read is told and passed over.";
@@ -79,6 +82,15 @@ pub(crate) struct Source {
     /// What the model is asked about each of them
     #[arg(long, value_name = "TEXT", default_value = ASK)]
     ask: String,
+    /// Make vectors of all pictures of the library that have none, by this CLIP or SigLIP checkpoint: a folder, or
+    /// an id on the hub
+    ///
+    /// Searches then compare meanings beside words. The library remembers the encoder, and takes no vectors of another.
+    #[arg(long, value_name = "REF")]
+    embed: Option<String>,
+    /// Give up the library's vectors first: the way to another encoder
+    #[arg(long, requires = "embed")]
+    embed_anew: bool,
     /// Threads to read pictures with [default: RAYON_NUM_THREADS, else one for each core]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -110,6 +122,9 @@ impl Source {
                 .with_hint(
                     "captions of many pictures lie beside them, as NAME.txt (docs/library.md)",
                 ));
+        }
+        if let Some(encoder) = &self.embed {
+            model::locate(Some(encoder), "--embed REF")?;
         }
         // A path that is mistyped is a mistake; a broken file within a folder is told and passed over.
         if let Some(absent) = from.iter().find(|path| !path.exists()) {
@@ -164,6 +179,8 @@ struct Told {
     #[serde(flatten)]
     added: Added,
     described: Option<Described>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    embedded: Option<Embedded>,
 }
 
 /// Adds pictures, has them described, and tells.
@@ -201,14 +218,34 @@ pub(crate) fn add(
         tell(&added);
     }
     let described = source.which().map(|which| describe(library, source, which)).transpose()?;
+    let embedded = match &source.embed {
+        Some(encoder) => Some(embed(library, encoder, source.embed_anew)?),
+        None => None,
+    };
     if source.json {
-        return output::print_json(&Told { added, described });
+        return output::print_json(&Told { added, described, embedded });
     }
     if let Some(described) = &described {
         let pictures = counted(described.described, "picture");
         output::note(&format!("Described {pictures}; {} could not be.", described.skipped.len()));
     }
-    let without = library.summary().map_err(failure)?.without_caption;
+    if let Some(embedded) = &embedded {
+        let pictures = counted(embedded.embedded, "vector");
+        output::note(&format!("Made {pictures}; {} could not be.", embedded.skipped.len()));
+    }
+    let summary = library.summary().map_err(failure)?;
+    if let Some(vectors) = &summary.vectors
+        && vectors.pictures < summary.pictures
+        && embedded.is_none()
+    {
+        let pictures = counted((summary.pictures - vectors.pictures) as usize, "picture");
+        output::note(&format!(
+            "{pictures} of the library have no vector:\n  \
+             ixc library add PATH… --library {reference} --embed {}",
+            vectors.encoder.name
+        ));
+    }
+    let without = summary.without_caption;
     if without > 0 {
         let pictures = counted(without as usize, "picture");
         output::note(&format!(
@@ -268,6 +305,26 @@ fn describe(library: &mut Library, source: &Source, which: Which) -> Result<Desc
         output::warn(&format!("not described: {}: {}", one.path.display(), one.reason));
     }
     Ok(described)
+}
+
+/// Has vectors made, and the graph where there are many. Nothing is given up before the new encoder is there.
+fn embed(library: &mut Library, reference: &str, anew: bool) -> Result<Embedded, Failure> {
+    let encoder = library::eyes::load(reference)?;
+    if anew {
+        library.forget_vectors().map_err(failure)?;
+    }
+    let (bar, mut watch) = watched("embedding");
+    let embedded = library.embed(&*encoder, &mut watch);
+    bar.finish_and_clear();
+    let embedded = embedded.map_err(failure)?;
+    for one in &embedded.skipped {
+        output::warn(&format!("no vector: {}: {}", one.path.display(), one.reason));
+    }
+    let (bar, mut watch) = watched("making the graph");
+    let graph = library.index_vectors(library::threads(), &mut watch);
+    bar.finish_and_clear();
+    graph.map_err(failure)?;
+    Ok(embedded)
 }
 
 /// What a model says of a picture.

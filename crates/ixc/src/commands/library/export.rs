@@ -51,7 +51,10 @@ pub(crate) fn run(args: ExportArgs) -> Result<(), Failure> {
             format!("--count {}: a search gives from 1 to {MAX_HITS} pictures", args.count);
         return Err(Failure::mistake(message));
     }
-    let library = args.library.open()?;
+    let library = match &args.search {
+        Some(_) => args.library.open_to_search()?,
+        None => args.library.open()?,
+    };
     let ids = wanted(&library, &args)?;
     if ids.is_empty() {
         return Err(Failure::mistake("there is no picture to export"));

@@ -1,18 +1,19 @@
-//! `ixc library rebuild`: the index made anew from the captions and tags.
+//! `ixc library rebuild`: the indexes made anew, of words from the captions and tags, of meanings from the vectors.
 
 use clap::Args;
 
-use super::{LibraryArg, failure};
-use crate::{exit::Failure, output, progress::Working, table::counted};
+use super::{LibraryArg, failure, watched};
+use crate::{exit::Failure, library, output, table::counted};
 
 const EXAMPLES: &str = "\
 Examples:
   ixc library rebuild -l photos
 
-Captions, tags and all else stay as they are. A pinch of time (some seconds for 100 000 pictures), and no risk: \
-until it is whole, the old index is the one.";
+Captions, tags and all else stay as they are. Some seconds for 100 000 pictures, and no risk: until it is whole, \
+the old index is the one. The graph of a library with very many vectors takes minutes; vectors that are damaged are \
+taken out, and `ixc library add --embed` makes them again.";
 
-/// Make the index anew
+/// Make the indexes anew
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RebuildArgs {
@@ -23,9 +24,13 @@ pub(crate) struct RebuildArgs {
 /// Rebuilds.
 pub(crate) fn run(args: &RebuildArgs) -> Result<(), Failure> {
     let mut library = args.library.open()?;
-    let working = Working::start("making the index");
-    let words = library.rebuild().map_err(failure);
-    working.clear();
-    output::note(&format!("The index has {}.", counted(words?, "word")));
+    let (bar, mut watch) = watched("making the indexes");
+    let rebuilt = library.rebuild(library::threads(), &mut watch);
+    bar.finish_and_clear();
+    let rebuilt = rebuilt.map_err(failure)?;
+    output::note(&format!("The index has {}.", counted(rebuilt.words, "word")));
+    if rebuilt.vectors > 0 {
+        output::note(&format!("The graph has {}.", counted(rebuilt.vectors, "vector")));
+    }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
-use ixc_library::{Entry, Id, Library};
+use ixc_library::{Embeddings, Entry, Id, Library};
 use serde::Serialize;
 
 use super::{LibraryArg, failure, one_line};
@@ -80,7 +80,18 @@ fn summary(library: &Library, json: bool) -> Result<(), Failure> {
         ("generated", number(summary.generated)),
         ("licences", groups(&summary.licences)),
         ("words", number(summary.words)),
+        ("vectors", summary.vectors.as_ref().map_or(String::new(), vectors)),
     ]))
+}
+
+/// Whose vectors, and how they are searched.
+fn vectors(vectors: &Embeddings) -> String {
+    let Embeddings { encoder, pictures, graph } = vectors;
+    let how = match graph {
+        0 => "all compared".to_owned(),
+        graph => format!("a graph of {graph}"),
+    };
+    format!("{pictures}, {how}, of {encoder}")
 }
 
 /// A number worth a line.
