@@ -12,18 +12,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Our crates, lowest first, and which of ours each may depend on.
 const ROOMS: &[(&str, &[&str])] = &[
+    ("ixc-files", &[]),
     ("ixc-kernels", &[]),
-    ("ixc-nn", &["ixc-kernels"]),
+    ("ixc-nn", &["ixc-kernels", "ixc-files"]),
     ("ixc-input", &[]),
     ("ixc-net", &[]),
-    ("ixc-hub", &["ixc-net"]),
+    ("ixc-hub", &["ixc-net", "ixc-files"]),
     ("ixc-world", &["ixc-input"]),
-    ("ixc-export", &["ixc-input"]),
+    ("ixc-export", &["ixc-input", "ixc-files"]),
     ("ixc-model", &["ixc-nn", "ixc-input"]),
     ("ixc-embed", &["ixc-model", "ixc-nn", "ixc-input"]),
     ("ixc-engine", &["ixc-model", "ixc-nn", "ixc-input"]),
-    ("ixc-train", &["ixc-model", "ixc-nn", "ixc-input"]),
-    ("ixc-library", &["ixc-input"]),
+    ("ixc-train", &["ixc-model", "ixc-nn", "ixc-input", "ixc-files"]),
+    ("ixc-library", &["ixc-input", "ixc-files"]),
     ("ixc-compose", &["ixc-library", "ixc-export", "ixc-input"]),
     ("ixc-providers", &["ixc-compose", "ixc-input", "ixc-net"]),
     (
@@ -54,6 +55,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "ixc-input",
             "ixc-hub",
             "ixc-providers",
+            "ixc-files",
         ],
     ),
     (FOR_TESTS, &[]),

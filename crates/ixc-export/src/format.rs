@@ -4,6 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
+use ixc_files::folder_of;
+
 use crate::Error;
 
 /// How an article is written.
@@ -82,7 +84,8 @@ impl Pages {
 /// Finds out whether an article can be written somewhere, before anything is made for it.
 ///
 /// # Errors
-/// When something is there that may not (`overwrite`) or cannot be replaced, or the folder around is not there.
+/// When something is there that may not (`overwrite`) or cannot be replaced, or the folder around is not there or
+/// takes no files.
 pub fn check_target(to: &Path, format: Format, overwrite: bool) -> Result<(), Error> {
     let other = |path: &Path, found, wanted| Error::OtherKind { path: path.into(), found, wanted };
     let mut file = to.to_owned();
@@ -103,14 +106,10 @@ pub fn check_target(to: &Path, format: Format, overwrite: bool) -> Result<(), Er
         return Err(Error::Exists { path: file });
     }
     let around = folder_of(to);
-    if around.is_dir() { Ok(()) } else { Err(Error::NoFolder { path: around.into() }) }
-}
-
-/// The folder that holds a path; the current one where the path names none.
-pub(crate) fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        Some(_) => Path::new("."),
-        None => path,
+    if !around.is_dir() {
+        return Err(Error::NoFolder { path: around.into() });
     }
+    // Better now than when an article has been written for it.
+    let folder = if to.is_dir() { to } else { around };
+    ixc_files::beside(folder).map(drop).map_err(Error::file("make a file in the folder", folder))
 }

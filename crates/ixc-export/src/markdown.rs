@@ -8,10 +8,12 @@
 
 use std::{fs, io, path::Path};
 
+use ixc_files::folder_of;
+
 use crate::{
     Error, Written,
     article::{Article, Figure, Piece},
-    format::{Pages, folder_of},
+    format::Pages,
     put, text,
 };
 
@@ -22,17 +24,13 @@ pub(crate) fn write(article: &Article, to: &Path, overwrite: bool) -> Result<Wri
         return write_at(article, &pages, overwrite);
     };
     let around = folder_of(folder);
-    let beside = tempfile::Builder::new()
-        .prefix(".ixc-")
-        .suffix(".new")
-        .tempdir_in(around)
-        .map_err(Error::file("make a folder in", around))?;
-    put::allow_reading(beside.path(), true);
+    let beside =
+        ixc_files::folder_beside(around).map_err(Error::file("make a folder in", around))?;
     let written = write_at(article, &Pages::inside(beside.path()), false)?;
     fs::rename(beside.path(), folder).map_err(Error::file("rename into place", folder))?;
-    put::sync_folder(around);
     // The folder has its name now; there is nothing left to clear away.
     let _ = beside.keep();
+    ixc_files::sync_folder(around).map_err(Error::file("bring to the disk", around))?;
     Ok(Written { path: pages.text, ..written })
 }
 

@@ -125,7 +125,7 @@ impl RepoFolder {
             Ok(link) => link.persist(&pointer).map(drop).map_err(|e| cannot(e.error)),
             Err(_) if new => fs::rename(self.blob(digest), &pointer).map_err(cannot),
             Err(_) => {
-                let mut copy = new_file(&folder).map_err(cannot)?;
+                let mut copy = ixc_files::beside(&folder).map_err(cannot)?;
                 let mut blob = File::open(self.blob(digest)).map_err(cannot)?;
                 io::copy(&mut blob, copy.as_file_mut()).map_err(cannot)?;
                 copy.persist(&pointer).map(drop).map_err(|e| cannot(e.error))
@@ -155,7 +155,7 @@ impl RepoFolder {
         let cannot = |e| Error::io("cannot write the ref", &path, e);
         let folder = path.parent().unwrap_or(&self.path);
         fs::create_dir_all(folder).map_err(cannot)?;
-        let mut file = new_file(folder).map_err(cannot)?;
+        let mut file = ixc_files::beside(folder).map_err(cannot)?;
         file.write_all(commit.as_bytes()).map_err(cannot)?;
         file.as_file().sync_all().map_err(cannot)?;
         file.persist(&path).map(drop).map_err(|e| cannot(e.error))
@@ -186,19 +186,6 @@ impl RepoFolder {
 pub(crate) fn file_size(path: &Path, expected: Option<u64>) -> Option<u64> {
     let len = fs::metadata(path).ok().filter(fs::Metadata::is_file)?.len();
     Some(len).filter(|len| expected.is_none_or(|expected| *len == expected))
-}
-
-/// A new file with a name of its own, readable by those whom the process's mask allows (the
-/// library's own default would hide it from everyone else, and caches are shared).
-fn new_file(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".new-");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(folder)
 }
 
 /// Makes a symbolic link to a file.

@@ -56,10 +56,9 @@ impl Library {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(Error::io("use the folder", out)(error)),
         }
-        let parent =
-            out.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+        let parent = ixc_files::folder_of(out);
         fs::create_dir_all(parent).map_err(Error::io("make the folder", parent))?;
-        let aside = tempfile::Builder::new().prefix(".ixc-").suffix(".part").tempdir_in(parent);
+        let aside = ixc_files::folder_beside(parent);
         let aside = aside.map_err(Error::io("write to the folder", parent))?;
         let (mut list, mut credits) = (String::new(), String::from(CREDITS));
         let mut exported = Exported { pictures: 0, bytes: 0, without_credit: 0 };
@@ -81,13 +80,6 @@ impl Library {
         }
         for (name, text) in [(LISTS[0], list), ("credits.md", credits)] {
             put(&aside.path().join(name), text.as_bytes())?;
-        }
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // As any new folder that others of this machine may read.
-            let open = fs::Permissions::from_mode(0o755);
-            fs::set_permissions(aside.path(), open).map_err(Error::io("write", out))?;
         }
         if cfg!(windows) {
             let _ = fs::remove_dir(out); // there a rename replaces no folder, even an empty one

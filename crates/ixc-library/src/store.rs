@@ -100,7 +100,7 @@ impl Library {
             return Err(Error::AlreadyLibrary { path: folder.into() });
         }
         // Made aside and then given its name: whoever opens it meets all tables.
-        let aside = tempfile::Builder::new().prefix(".ixc-").suffix(".part").tempfile_in(folder);
+        let aside = ixc_files::beside(folder);
         let aside = aside.map_err(Error::io("write to the folder", folder))?.into_temp_path();
         let failed = Error::database("make the tables", &file);
         let db = Connection::open(&aside).map_err(&failed)?;
@@ -109,13 +109,6 @@ impl Library {
         ))
         .map_err(&failed)?;
         drop(db);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // As any new file that others of this machine may read.
-            let permissions = fs::Permissions::from_mode(0o644);
-            fs::set_permissions(&aside, permissions).map_err(Error::io("write", &file))?;
-        }
         aside.persist_noclobber(&file).map_err(|refused| {
             if refused.error.kind() == std::io::ErrorKind::AlreadyExists {
                 Error::AlreadyLibrary { path: folder.into() }

@@ -64,18 +64,11 @@ pub(crate) fn walk(path: &Path, found: &mut Found) {
         Ok((metadata, _)) if !metadata.is_dir() => {
             let absolute = path
                 .file_name()
-                .zip(fs::canonicalize(folder_of(path)).ok())
+                .zip(fs::canonicalize(ixc_files::folder_of(path)).ok())
                 .map(|(name, folder)| folder.join(name));
             file(absolute.unwrap_or_else(|| path.into()), found);
         }
         Ok((_, whole)) => folder(&whole, 0, found),
-    }
-}
-
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
     }
 }
 

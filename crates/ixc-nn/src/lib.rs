@@ -9,7 +9,6 @@ pub mod cache;
 pub mod device;
 pub mod embedding;
 pub mod error;
-pub mod files;
 pub mod graph;
 pub mod inputs;
 pub mod interpolate;

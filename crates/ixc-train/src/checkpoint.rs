@@ -17,10 +17,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ixc_nn::{
-    files,
-    weights::{Checkpoint, SHARD_BYTES, ShardWriter, StoredType, TensorPlan},
-};
+use ixc_files as files;
+use ixc_nn::weights::{Checkpoint, SHARD_BYTES, ShardWriter, StoredType, TensorPlan};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, data, recipe::Recipe, trainable::Trainable};

@@ -17,11 +17,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use ixc_files as files;
 use ixc_model::{
     ModelConfig,
     adapter::{Adapter, module_of},
 };
-use ixc_nn::{files, weights::Checkpoint};
+use ixc_nn::weights::Checkpoint;
 
 use crate::{
     Error,

@@ -65,6 +65,13 @@ fn places_that_cannot_be_written() {
     assert!(matches!(markdown("no/where.md", false), Err(Error::NoFolder { .. })));
     // A folder's name may hold a dot: the article goes into it.
     assert!(markdown("folder.md", false).is_ok());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "asking leaves nothing");
+    // Not even root makes a file there.
+    #[cfg(target_os = "linux")]
+    {
+        let refused = check_target(Path::new("/proc/a.html"), Format::Html, false).unwrap_err();
+        assert!(refused.to_string().contains("/proc"), "{refused}");
+    }
 
     let error = write(
         &document("T", "en", vec![paragraph("x")]),

@@ -152,10 +152,7 @@ impl Library {
 
     /// Writes a graph to the disk, under its name.
     fn save(&self, graph: &Graph, last: i64) -> Result<Kept, Error> {
-        let aside = tempfile::Builder::new()
-            .prefix(".ixc-")
-            .suffix(".part")
-            .tempfile_in(&self.root)
+        let aside = ixc_files::beside(&self.root)
             .map_err(Error::io("write to the folder", &self.root))?
             .into_temp_path();
         graph.save(&aside).map_err(|problem| self.no_graph(problem))?;
@@ -167,15 +164,8 @@ impl Library {
         let file = format!("{PREFIX}{}{SUFFIX}", &digest.to_string()[..16]);
         let path = self.root.join(&file);
         aside.persist(&path).map_err(|refused| Error::io("write", &path)(refused.error))?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // As any new file that others of this machine may read.
-            let permissions = fs::Permissions::from_mode(0o644);
-            fs::set_permissions(&path, permissions).map_err(Error::io("write", &path))?;
-            let folder = File::open(&self.root).and_then(|folder| folder.sync_all());
-            folder.map_err(Error::io("write to the folder", &self.root))?;
-        }
+        let synced = ixc_files::sync_folder(&self.root);
+        synced.map_err(Error::io("write to the folder", &self.root))?;
         Ok(Kept { file, digest, last, vectors: keys.len() })
     }
 

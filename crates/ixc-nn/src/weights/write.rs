@@ -20,7 +20,7 @@ use super::{
     extent,
 };
 use crate::{
-    Error, files,
+    Error,
     limits::{MAX_AXES, MAX_FILES, MAX_HEADER_BYTES, MAX_NAME_BYTES, MAX_TENSORS},
 };
 
@@ -149,7 +149,7 @@ impl ShardWriter {
                 .persist(&path)
                 .map_err(|error| Error::io("name the file", &path)(error.error))?;
         }
-        files::sync_folder(&folder).map_err(Error::io("write", &folder))?;
+        ixc_files::sync_folder(&folder).map_err(Error::io("write", &folder))?;
         Ok(Written { files, index, bytes })
     }
 }
@@ -321,16 +321,16 @@ fn write_shard<E: From<Error>>(
         produce(tensor, &mut sink)?;
         sink.end()?;
     }
-    Ok(files::finish(out).map_err(Error::io("write", path))?)
+    Ok(ixc_files::finish(out).map_err(Error::io("write", path))?)
 }
 
 fn write_index(folder: &Path, path: &Path, index: &serde_json::Value) -> Result<TempPath, Error> {
     let mut out = BufWriter::new(beside(folder)?);
     writeln!(out, "{index:#}").map_err(Error::io("write", path))?;
-    files::finish(out).map_err(Error::io("write", path))
+    ixc_files::finish(out).map_err(Error::io("write", path))
 }
 
 /// A new file in the folder.
 pub(super) fn beside(folder: &Path) -> Result<NamedTempFile, Error> {
-    files::beside(folder).map_err(Error::io("make a file in", folder))
+    ixc_files::beside(folder).map_err(Error::io("make a file in", folder))
 }

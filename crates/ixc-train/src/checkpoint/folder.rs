@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ixc_nn::files;
+use ixc_files as files;
 
 use crate::Error;
 

@@ -11,10 +11,8 @@ use std::{
 };
 
 use candle_core::{Device, Tensor};
-use ixc_nn::{
-    files,
-    weights::{Checkpoint, Keep, SHARD_BYTES, ShardWriter, Sink, TensorInfo, TensorPlan},
-};
+use ixc_files as files;
+use ixc_nn::weights::{Checkpoint, Keep, SHARD_BYTES, ShardWriter, Sink, TensorInfo, TensorPlan};
 
 use super::{
     Base, Watch,

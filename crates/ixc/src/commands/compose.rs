@@ -236,7 +236,7 @@ fn check_json(args: &ComposeArgs) -> Result<(), Failure> {
         return Err(Failure::mistake(format!("{} is there already", path.display()))
             .with_hint("--replace replaces what is there"));
     }
-    let folder = ixc_nn::files::folder_of(path);
+    let folder = ixc_files::folder_of(path);
     if folder.is_dir() {
         return Ok(());
     }

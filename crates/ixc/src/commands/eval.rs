@@ -16,7 +16,7 @@ use ixc_eval::{
     interval::Share,
     world::{self, Options, Report, What, report::Figure},
 };
-use ixc_nn::files;
+use ixc_files as files;
 
 use crate::{
     compose::speaker::Speaker,

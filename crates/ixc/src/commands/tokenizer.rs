@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use ixc_engine::corpus::read_text;
+use ixc_files as files;
 use ixc_input::{
     conversation::Part,
     samples,
     tokenizer::{Markers, Tokenizer, train},
 };
-use ixc_nn::files;
 
 use crate::{
     exit::Failure,

@@ -15,7 +15,7 @@ use ixc_compose::{
     limits::{KEPT_BYTES, PROJECT_BYTES},
 };
 use ixc_export::Format;
-use ixc_nn::files;
+use ixc_files as files;
 
 use crate::{environment, exit::Failure, output, picture, table::bytes};
 

@@ -14,12 +14,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use ixc_files as files;
 use ixc_input::{
     conversation::{Part, Role, Turn},
     image::Orientation,
     limits::MAX_PROMPT_BYTES,
 };
-use ixc_nn::files;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;

@@ -11,7 +11,7 @@ use std::{
 
 use super::{ALIGNMENT_KEY, AXES_MAX, MAGIC, TYPES};
 use crate::{
-    Error, files,
+    Error,
     limits::{MAX_HEADER_BYTES, MAX_KEYS, MAX_TENSORS},
     weights::{Sink, TensorPlan, extent, write::beside},
 };
@@ -155,7 +155,7 @@ pub fn write_gguf<E: From<Error>>(
         return Err(Error::Exists { path: path.clone() }.into());
     }
     let (header, sizes) = plan.header()?;
-    let folder = files::folder_of(path);
+    let folder = ixc_files::folder_of(path);
     let mut out = BufWriter::with_capacity(1 << 20, beside(folder)?);
     out.write_all(&header).map_err(Error::io("write", path))?;
     let mut written = header.len() as u64;
@@ -167,10 +167,10 @@ pub fn write_gguf<E: From<Error>>(
         out.write_all(&[0; ALIGN][..padded - size]).map_err(Error::io("write", path))?;
         written += padded as u64;
     }
-    let temporary = files::finish(out).map_err(Error::io("write", path))?;
+    let temporary = ixc_files::finish(out).map_err(Error::io("write", path))?;
     let named =
         if plan.replace { temporary.persist(path) } else { temporary.persist_noclobber(path) };
     named.map_err(|error| Error::io("name the file", path)(error.error))?;
-    files::sync_folder(folder).map_err(Error::io("write", folder))?;
+    ixc_files::sync_folder(folder).map_err(Error::io("write", folder))?;
     Ok(written)
 }

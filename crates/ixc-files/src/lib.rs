@@ -1,4 +1,4 @@
-//! Files that are there as a whole or not at all.
+//! Files and folders that are there as a whole or not at all.
 //!
 //! What is written lies under a hidden name beside its place, goes to the disk, and only then gets its
 //! name; the folder goes to the disk last. So what was there stays whole until the new file is, whatever
@@ -9,7 +9,7 @@ use std::{
     path::Path,
 };
 
-use tempfile::{NamedTempFile, TempPath};
+use tempfile::{NamedTempFile, TempDir, TempPath};
 
 /// The folder that a file lies in.
 pub fn folder_of(path: &Path) -> &Path {
@@ -33,6 +33,21 @@ pub fn beside(folder: &Path) -> io::Result<NamedTempFile> {
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
     builder.tempfile_in(folder)
+}
+
+/// A new folder in another, under a hidden name; gone with all that is in it when dropped.
+///
+/// # Errors
+/// When the folder is not there or takes none.
+pub fn folder_beside(folder: &Path) -> io::Result<TempDir> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".ixc-").suffix(".part");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o777)); // as above
+    }
+    builder.tempdir_in(folder)
 }
 
 /// Everything to the disk; the name comes later.
@@ -66,11 +81,29 @@ pub fn replace(
     path: &Path,
     fill: impl FnOnce(&mut BufWriter<NamedTempFile>) -> io::Result<()>,
 ) -> io::Result<()> {
-    let folder = folder_of(path);
-    let mut out = BufWriter::new(beside(folder)?);
+    filled(path, fill)?.persist(path).map_err(|error| error.error)?;
+    sync_folder(folder_of(path))
+}
+
+/// As [`replace`], where nothing may be yet.
+///
+/// # Errors
+/// As [`replace`]; [`io::ErrorKind::AlreadyExists`] when something has that name.
+pub fn create(
+    path: &Path,
+    fill: impl FnOnce(&mut BufWriter<NamedTempFile>) -> io::Result<()>,
+) -> io::Result<()> {
+    filled(path, fill)?.persist_noclobber(path).map_err(|error| error.error)?;
+    sync_folder(folder_of(path))
+}
+
+fn filled(
+    path: &Path,
+    fill: impl FnOnce(&mut BufWriter<NamedTempFile>) -> io::Result<()>,
+) -> io::Result<TempPath> {
+    let mut out = BufWriter::new(beside(folder_of(path))?);
     fill(&mut out)?;
-    finish(out)?.persist(path).map_err(|error| error.error)?;
-    sync_folder(folder)
+    finish(out)
 }
 
 #[cfg(test)]
@@ -94,6 +127,11 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"second");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
         assert!(replace(&path.join("below a file"), |_| Ok(())).is_err());
+        let there = create(&path, |out| out.write_all(b"third")).unwrap_err();
+        assert_eq!(there.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&path).unwrap(), b"second");
+        create(&folder.path().join("new"), |out| out.write_all(b"third")).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 
     #[test]
