@@ -24,7 +24,7 @@ enum Tidy {
     No,
     /// Small letters (SigLIP 2).
     Small,
-    /// Small letters, no ASCII punctuation, single blanks (SigLIP).
+    /// Small letters, no ASCII punctuation, single blanks and none at the ends (SigLIP).
     Plain,
 }
 

@@ -143,7 +143,8 @@ def siglip():
     config.save_pretrained(folder)
     processor = SiglipImageProcessorPil(size={"height": 32, "width": 32})
     processor.save_pretrained(folder)
-    texts = [text.replace("</s>", "s") for text in TEXTS]
+    # Blanks at the beginning come through as a token of their own in transformers, which those who trained it strip.
+    texts = [text.replace("</s>", "s").strip() for text in TEXTS]
     ids = slow(texts, padding="max_length", truncation=True, max_length=16)["input_ids"]
     pictures = [processor(picture, return_tensors="pt")["pixel_values"] for picture in opened()]
     record(folder, model, pictures, ids)
