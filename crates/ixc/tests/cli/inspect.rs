@@ -93,7 +93,9 @@ fn every_golden_checkpoint_but_for_its_tokenizer() {
                 .map(|name| folder.join(name))
                 .chain([folder.clone()])
                 .find(|path| path.exists());
-            if !folder.join("config.json").is_file() {
+            let config = fs::read_to_string(folder.join("config.json")).unwrap_or_default();
+            // Dual encoders of the picture library are of another family.
+            if config.is_empty() || config.contains("\"vision_config\"") {
                 continue;
             }
             let report = parse(&inspect(&form.unwrap(), &["--check-values"]).stdout);

@@ -197,7 +197,7 @@ fn an_encoder_compares_meanings() {
     ixc(&["library", "search", "-l", library]).fails(2);
 
     // One encoder's alone.
-    let other = ["library", "add", library, "-l", library, "--embed", text(&siglip)];
+    let other = ["library", "add", text(&boat), "-l", library, "--embed", text(&siglip)];
     assert!(ixc(&other).fails(1).contains("cannot be compared"));
     // An encoder that is not there any more is missed, and words are searched.
     fs::rename(&eyes, place.join("moved")).unwrap();
