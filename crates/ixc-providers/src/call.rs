@@ -48,6 +48,8 @@ pub struct Patience {
     pub backoff: Duration,
     /// The longest that a service may ask to wait.
     pub retry_after: Duration,
+    /// For each request to give up what nobody waits for any more.
+    pub farewell: Duration,
 }
 
 impl Default for Patience {
@@ -58,6 +60,7 @@ impl Default for Patience {
             poll: POLL,
             backoff: BACKOFF,
             retry_after: RETRY_AFTER,
+            farewell: FAREWELL,
         }
     }
 }
@@ -385,7 +388,7 @@ impl Call<'_> {
     pub(crate) fn farewell(&self, path: &str, body: Option<&Value>) -> Option<Answer> {
         let uri = address::parse(&format!("{}{path}", self.connection.url)).ok()?;
         let method = if body.is_some() { Method::POST } else { Method::GET };
-        let deadline = Instant::now() + FAREWELL;
+        let deadline = Instant::now() + self.connection.patience.farewell;
         let farewell = Call { connection: self.connection, stop: &|| false, deadline };
         farewell.once(&method, &uri, body, JSON_BYTES, "").ok()
     }

@@ -99,7 +99,7 @@ fn what_never_ends_ends() {
         "POST /prompt" => Reply::json(json!({"prompt_id": "a"})),
         _ => Reply::json(json!({})),
     });
-    let why = refusal(&*service(&configured("comfyui", &server.url()), 100));
+    let why = refusal(&*service(&configured("comfyui", &server.url()), 700));
     assert!(why.contains("no end within"), "{why}");
     assert!(server.lines().contains(&"POST /queue".into()), "it is told to give up");
 }
