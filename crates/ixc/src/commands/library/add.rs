@@ -11,7 +11,7 @@ use ixc_input::{
     image::Picture,
 };
 use ixc_library::{
-    About, Add, Added, Caption, Described, Embedded, Library, Origin, Progress, Which,
+    About, Add, Added, Caption, Described, Embedded, Encoder, Library, Origin, Progress, Which,
 };
 use serde::Serialize;
 
@@ -190,6 +190,11 @@ pub(crate) fn add(
     source: &Source,
     reference: &str,
 ) -> Result<(), Failure> {
+    // Another encoder than the library's is refused before hours of work.
+    let encoder = source.embed.as_deref().map(library::eyes::load).transpose()?;
+    if let Some(encoder) = encoder.as_ref().filter(|_| !source.embed_anew) {
+        library.unembedded(encoder.identity()).map_err(failure)?;
+    }
     let threads = source.threads.unwrap_or_else(library::threads);
     let add = Add { from, given: source.about(), threads };
     let bar = progress::items("adding");
@@ -218,10 +223,8 @@ pub(crate) fn add(
         tell(&added);
     }
     let described = source.which().map(|which| describe(library, source, which)).transpose()?;
-    let embedded = match &source.embed {
-        Some(encoder) => Some(embed(library, encoder, source.embed_anew)?),
-        None => None,
-    };
+    let embedded =
+        encoder.map(|encoder| embed(library, &*encoder, source.embed_anew)).transpose()?;
     if source.json {
         return output::print_json(&Told { added, described, embedded });
     }
@@ -307,14 +310,13 @@ fn describe(library: &mut Library, source: &Source, which: Which) -> Result<Desc
     Ok(described)
 }
 
-/// Has vectors made, and the graph where there are many. Nothing is given up before the new encoder is there.
-fn embed(library: &mut Library, reference: &str, anew: bool) -> Result<Embedded, Failure> {
-    let encoder = library::eyes::load(reference)?;
+/// Has vectors made, and the graph where there are many.
+fn embed(library: &mut Library, encoder: &dyn Encoder, anew: bool) -> Result<Embedded, Failure> {
     if anew {
         library.forget_vectors().map_err(failure)?;
     }
     let (bar, mut watch) = watched("embedding");
-    let embedded = library.embed(&*encoder, &mut watch);
+    let embedded = library.embed(encoder, &mut watch);
     bar.finish_and_clear();
     let embedded = embedded.map_err(failure)?;
     for one in &embedded.skipped {
