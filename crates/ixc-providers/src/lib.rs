@@ -1,7 +1,7 @@
 //! ixc-providers: services that find or make pictures, asked over HTTP.
 //!
 //! The flow: a file says which services there are ([`Config`]); [`open`] makes each a
-//! [`Service`], as the editor sees them; one is asked through a [`call`], whose
+//! [`Service`], as the editor sees them; one is asked through a `call`, whose
 //! every wait ends by itself and can be stopped, and what it gives is held to be a picture before anyone sees it.
 //! Invariants: nothing is sent that is not configured; a key goes to its service's own origin only; pictures come
 //! from that origin, or from one that the file names; no redirect is followed. Deliberately absent: printing, the
