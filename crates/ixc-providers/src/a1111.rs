@@ -3,28 +3,19 @@
 //! The answer comes when the pictures are made; a stop asks the server to give up. Keys that are not configured are
 //! not sent, so that the server's own settings hold.
 
-use ixc_compose::{
-    Service,
-    service::{About, Failed, Given, Made, Wanted},
-};
+use ixc_compose::service::{About, Given, Made, Wanted};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
+    Form,
     answer::Few,
     call::{Connection, Trouble},
-    config,
+    config::A1111,
     picture::{self, Gathered},
 };
 
 const EXPECTED: &str = "an answer of the AUTOMATIC1111 form with a picture";
-
-/// A service of this form.
-#[derive(Debug)]
-pub(crate) struct A1111 {
-    pub(crate) connection: Connection,
-    pub(crate) kind: config::A1111,
-}
 
 #[derive(Deserialize)]
 struct Answer {
@@ -45,24 +36,15 @@ struct Info {
     index_of_first_image: usize,
 }
 
-impl Service for A1111 {
-    fn name(&self) -> &str {
-        &self.connection.name
-    }
-
-    fn host(&self) -> &str {
-        &self.connection.host
-    }
-
-    fn pictures(&self, wanted: &Wanted<'_>, stop: &dyn Fn() -> bool) -> Result<Given, Failed> {
-        self.made(wanted, stop).map_err(|trouble| self.connection.failed(trouble))
-    }
-}
-
-impl A1111 {
-    fn made(&self, wanted: &Wanted<'_>, stop: &dyn Fn() -> bool) -> Result<Given, Trouble> {
-        let (call, kind) = (self.connection.call(stop), &self.kind);
-        let (prompt, most) = (kind.prompt.of(wanted.caption), kind.count.min(wanted.most));
+impl Form for A1111 {
+    fn ask(
+        &self,
+        at: &Connection,
+        wanted: &Wanted<'_>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Given, Trouble> {
+        let call = at.call(stop);
+        let (prompt, most) = (self.prompt.of(wanted.caption), self.count.min(wanted.most));
         // Seeds of 32 bits are what every sampler of theirs takes.
         let seed = wanted.seed & u64::from(u32::MAX);
         let body = self.body(&prompt, seed, most);
@@ -86,7 +68,7 @@ impl A1111 {
             let asked = seed + at as u64;
             let seed = info.all_seeds.0.get(at).copied().or(info.seed.filter(|_| at == 0));
             let made = About::Made(Made {
-                model: info.sd_model_name.clone().or_else(|| kind.model.clone()),
+                model: info.sd_model_name.clone().or_else(|| self.model.clone()),
                 seed: seed.or(Some(asked)),
                 prompt: prompt.clone(),
             });
@@ -94,22 +76,23 @@ impl A1111 {
         }
         gathered.end(EXPECTED, &call)
     }
+}
 
+impl A1111 {
     fn body(&self, prompt: &str, seed: u64, most: usize) -> Value {
-        let kind = &self.kind;
         let mut body = json!({"prompt": prompt, "seed": seed, "batch_size": most});
         let mut set = |key: &str, value: Option<Value>| {
             if let Some(value) = value {
                 body[key] = value;
             }
         };
-        set("negative_prompt", kind.negative.as_deref().map(Value::from));
-        set("width", kind.width.map(Value::from));
-        set("height", kind.height.map(Value::from));
-        set("steps", kind.steps.map(Value::from));
-        set("cfg_scale", kind.cfg_scale.map(Value::from));
-        set("sampler_name", kind.sampler.as_deref().map(Value::from));
-        let model = kind.model.as_deref();
+        set("negative_prompt", self.negative.as_deref().map(Value::from));
+        set("width", self.width.map(Value::from));
+        set("height", self.height.map(Value::from));
+        set("steps", self.steps.map(Value::from));
+        set("cfg_scale", self.cfg_scale.map(Value::from));
+        set("sampler_name", self.sampler.as_deref().map(Value::from));
+        let model = self.model.as_deref();
         set("override_settings", model.map(|model| json!({"sd_model_checkpoint": model})));
         body
     }

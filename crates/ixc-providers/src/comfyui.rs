@@ -5,18 +5,16 @@
 
 use std::{collections::BTreeMap, time::Instant};
 
-use ixc_compose::{
-    Service,
-    service::{About, Failed, Given, Made, Wanted},
-};
+use ixc_compose::service::{About, Given, Made, Wanted};
 use ixc_net::{address::segment, words::quoted};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
+    Form,
     answer::Few,
     call::{Call, Connection, Trouble},
-    config,
+    config::ComfyUi,
     limits::JSON_BYTES,
     picture::{self, Gathered, PICTURE},
     workflow::Slots,
@@ -24,13 +22,6 @@ use crate::{
 
 const QUEUED: &str = "ComfyUI's `prompt_id`";
 const DONE: &str = "ComfyUI's history with a picture";
-
-/// A server.
-#[derive(Debug)]
-pub(crate) struct ComfyUi {
-    pub(crate) connection: Connection,
-    pub(crate) kind: config::ComfyUi,
-}
 
 #[derive(Deserialize)]
 struct Queued {
@@ -81,45 +72,36 @@ struct File {
     kind: String,
 }
 
-impl Service for ComfyUi {
-    fn name(&self) -> &str {
-        &self.connection.name
-    }
-
-    fn host(&self) -> &str {
-        &self.connection.host
-    }
-
-    fn pictures(&self, wanted: &Wanted<'_>, stop: &dyn Fn() -> bool) -> Result<Given, Failed> {
-        self.made(wanted, stop).map_err(|trouble| self.connection.failed(trouble))
-    }
-}
-
-impl ComfyUi {
-    fn made(&self, wanted: &Wanted<'_>, stop: &dyn Fn() -> bool) -> Result<Given, Trouble> {
-        let (call, kind) = (self.connection.call(stop), &self.kind);
-        let prompt = kind.prompt.of(wanted.caption);
+impl Form for ComfyUi {
+    fn ask(
+        &self,
+        at: &Connection,
+        wanted: &Wanted<'_>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Given, Trouble> {
+        let call = at.call(stop);
+        let prompt = self.prompt.of(wanted.caption);
         let seed = wanted.seed & u64::from(u32::MAX);
         let slots = Slots {
             prompt: &prompt,
-            negative: &kind.negative,
+            negative: &self.negative,
             seed,
-            width: kind.width,
-            height: kind.height,
+            width: self.width,
+            height: self.height,
         };
-        let body = json!({"prompt": kind.workflow.filled(&slots)});
+        let body = json!({"prompt": self.workflow.filled(&slots)});
         let queued: Queued = call.post("/prompt", &body, JSON_BYTES, QUEUED)?;
         let id = queued.prompt_id;
-        let files = self.waited(&id, &call).inspect_err(|trouble| {
+        let files = waited(at, &id, &call).inspect_err(|trouble| {
             // Otherwise it is done with it itself.
-            let is_late = Instant::now() + self.connection.patience.poll >= call.deadline();
+            let is_late = Instant::now() + at.patience.poll >= call.deadline();
             if matches!(trouble, Trouble::Stopped) || is_late {
-                self.give_up(&id, &call);
+                give_up(&id, &call);
             }
         })?;
         let made = Made {
-            model: kind.model.clone(),
-            seed: kind.workflow.has_seed().then_some(seed),
+            model: self.model.clone(),
+            seed: self.workflow.has_seed().then_some(seed),
             prompt: prompt.clone(),
         };
         let mut gathered = Gathered::new();
@@ -135,32 +117,32 @@ impl ComfyUi {
         }
         gathered.end(DONE, &call)
     }
+}
 
-    /// Takes a workflow out of the queue. What runs is interrupted only if it is this one: older servers interrupt
-    /// whatever it is.
-    fn give_up(&self, id: &str, call: &Call<'_>) {
-        call.farewell("/queue", Some(&json!({"delete": [id]})));
-        let Some(answer) = call.farewell("/queue", None) else { return };
-        let queue = serde_json::from_slice::<Queue>(&answer.bytes).ok();
-        let mut running = queue.into_iter().flat_map(|queue| queue.queue_running.0);
-        if running.any(|run| run.iter().any(|part| part == id)) {
-            call.farewell("/interrupt", Some(&json!({"prompt_id": id})));
-        }
+/// Takes a workflow out of the queue. What runs is interrupted only if it is this one: older servers interrupt
+/// whatever it is.
+fn give_up(id: &str, call: &Call<'_>) {
+    call.farewell("/queue", Some(&json!({"delete": [id]})));
+    let Some(answer) = call.farewell("/queue", None) else { return };
+    let queue = serde_json::from_slice::<Queue>(&answer.bytes).ok();
+    let mut running = queue.into_iter().flat_map(|queue| queue.queue_running.0);
+    if running.any(|run| run.iter().any(|part| part == id)) {
+        call.farewell("/interrupt", Some(&json!({"prompt_id": id})));
     }
+}
 
-    /// The pictures that are there when it is done: those that were to be kept, else previews.
-    fn waited(&self, id: &str, call: &Call<'_>) -> Result<Vec<File>, Trouble> {
-        loop {
-            let mut history: BTreeMap<String, Entry> =
-                call.get(&format!("/history/{}", segment(id)), DONE)?;
-            if let Some(entry) = history.remove(id) {
-                return done(entry);
-            }
-            if Instant::now() + self.connection.patience.poll > call.deadline() {
-                return Err(call.late(DONE));
-            }
-            call.pause(self.connection.patience.poll)?;
+/// The pictures that are there when it is done: those that were to be kept, else previews.
+fn waited(at: &Connection, id: &str, call: &Call<'_>) -> Result<Vec<File>, Trouble> {
+    loop {
+        let mut history: BTreeMap<String, Entry> =
+            call.get(&format!("/history/{}", segment(id)), DONE)?;
+        if let Some(entry) = history.remove(id) {
+            return done(entry);
         }
+        if Instant::now() + at.patience.poll > call.deadline() {
+            return Err(call.late(DONE));
+        }
+        call.pause(at.patience.poll)?;
     }
 }
 

@@ -19,9 +19,12 @@ mod picture;
 mod search;
 mod workflow;
 
-use std::ffi::OsString;
+use std::{ffi::OsString, fmt};
 
-use ixc_compose::Service;
+use ixc_compose::{
+    Service,
+    service::{Failed, Given, Wanted},
+};
 use ixc_net::Token;
 
 pub use call::Patience;
@@ -29,7 +32,7 @@ pub use config::{A1111, ComfyUi, Config, Entry, KINDS, Kind, OpenAi, Prompt};
 pub use error::Error;
 pub use workflow::Workflow;
 
-use call::Connection;
+use call::{Connection, Trouble};
 
 /// Services that can be asked.
 #[derive(Debug, Default)]
@@ -38,6 +41,39 @@ pub struct Services {
     pub generators: Vec<Box<dyn Service>>,
     /// Those that have some.
     pub searches: Vec<Box<dyn Service>>,
+}
+
+/// What a service speaks.
+trait Form: fmt::Debug {
+    /// Pictures for a caption, as [`Service::pictures`] has it.
+    fn ask(
+        &self,
+        at: &Connection,
+        wanted: &Wanted<'_>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Given, Trouble>;
+}
+
+/// A service that is reached over a connection.
+#[derive(Debug)]
+struct Remote<F> {
+    connection: Connection,
+    form: F,
+}
+
+impl<F: Form> Service for Remote<F> {
+    fn name(&self) -> &str {
+        &self.connection.name
+    }
+
+    fn host(&self) -> &str {
+        &self.connection.host
+    }
+
+    fn pictures(&self, wanted: &Wanted<'_>, stop: &dyn Fn() -> bool) -> Result<Given, Failed> {
+        let given = self.form.ask(&self.connection, wanted, stop);
+        given.map_err(|trouble| self.connection.failed(trouble))
+    }
 }
 
 /// Makes what is configured ready. Connects to nothing yet.
@@ -52,16 +88,12 @@ pub fn open(config: Config, get: &dyn Fn(&str) -> Option<OsString>) -> Result<Se
         let key = key(&entry, get)?;
         let connection = Connection::new(&entry, key, get)?;
         match entry.kind {
-            Kind::OpenAi(kind) => {
-                services.generators.push(Box::new(openai::OpenAi { connection, kind }));
+            Kind::OpenAi(form) => services.generators.push(Box::new(Remote { connection, form })),
+            Kind::A1111(form) => services.generators.push(Box::new(Remote { connection, form })),
+            Kind::ComfyUi(form) => services.generators.push(Box::new(Remote { connection, form })),
+            Kind::Search => {
+                services.searches.push(Box::new(Remote { connection, form: search::Search }));
             }
-            Kind::A1111(kind) => {
-                services.generators.push(Box::new(a1111::A1111 { connection, kind }));
-            }
-            Kind::ComfyUi(kind) => {
-                services.generators.push(Box::new(comfyui::ComfyUi { connection, kind }));
-            }
-            Kind::Search => services.searches.push(Box::new(search::Search { connection })),
         }
     }
     Ok(services)

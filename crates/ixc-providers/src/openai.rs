@@ -2,28 +2,19 @@
 //!
 //! Pictures come in the answer, or from an address in it that the configuration allows. It has no seeds.
 
-use ixc_compose::{
-    Service,
-    service::{About, Failed, Given, Made, Wanted},
-};
+use ixc_compose::service::{About, Given, Made, Wanted};
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
+    Form,
     answer::Few,
     call::{Connection, Trouble},
-    config,
+    config::OpenAi,
     picture::{self, Gathered, PICTURE},
 };
 
 const EXPECTED: &str = "an answer of the OpenAI images form with a picture";
-
-/// A service of this form.
-#[derive(Debug)]
-pub(crate) struct OpenAi {
-    pub(crate) connection: Connection,
-    pub(crate) kind: config::OpenAi,
-}
 
 #[derive(Deserialize)]
 struct Answer {
@@ -36,29 +27,20 @@ struct Image {
     url: Option<String>,
 }
 
-impl Service for OpenAi {
-    fn name(&self) -> &str {
-        &self.connection.name
-    }
-
-    fn host(&self) -> &str {
-        &self.connection.host
-    }
-
-    fn pictures(&self, wanted: &Wanted<'_>, stop: &dyn Fn() -> bool) -> Result<Given, Failed> {
-        self.made(wanted, stop).map_err(|trouble| self.connection.failed(trouble))
-    }
-}
-
-impl OpenAi {
-    fn made(&self, wanted: &Wanted<'_>, stop: &dyn Fn() -> bool) -> Result<Given, Trouble> {
-        let (call, kind) = (self.connection.call(stop), &self.kind);
-        let (prompt, most) = (kind.prompt.of(wanted.caption), kind.count.min(wanted.most));
-        let mut body = json!({"model": kind.model, "prompt": prompt, "n": most});
-        if let Some(size) = &kind.size {
+impl Form for OpenAi {
+    fn ask(
+        &self,
+        at: &Connection,
+        wanted: &Wanted<'_>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Given, Trouble> {
+        let call = at.call(stop);
+        let (prompt, most) = (self.prompt.of(wanted.caption), self.count.min(wanted.most));
+        let mut body = json!({"model": self.model, "prompt": prompt, "n": most});
+        if let Some(size) = &self.size {
             body["size"] = size.as_str().into();
         }
-        if let Some(format) = &kind.response_format {
+        if let Some(format) = &self.response_format {
             body["response_format"] = format.as_str().into();
         }
         let limit = picture::json_bytes(most, &call);
@@ -76,7 +58,7 @@ impl OpenAi {
                     "`response_format` in its configuration says which it is asked for",
                 )),
             };
-            let (model, prompt) = (Some(kind.model.clone()), prompt.clone());
+            let (model, prompt) = (Some(self.model.clone()), prompt.clone());
             let made = About::Made(Made { model, seed: None, prompt });
             gathered.take(bytes.map(|bytes| (bytes, made)), &call)?;
         }

@@ -4,14 +4,12 @@
 //! so many are used as are shown. Pictures are then fetched from the service's own origin, or from those that the
 //! configuration names.
 
-use ixc_compose::{
-    Service,
-    service::{About, Failed, Given, Key, Wanted},
-};
+use ixc_compose::service::{About, Given, Key, Wanted};
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
+    Form,
     answer::Few,
     call::{Connection, Trouble},
     limits::{CAPTION_CHARS, JSON_BYTES},
@@ -22,9 +20,7 @@ const EXPECTED: &str = "`data` with `image_urls` and as many `indices`";
 
 /// A service of this form.
 #[derive(Debug)]
-pub(crate) struct Search {
-    pub(crate) connection: Connection,
-}
+pub(crate) struct Search;
 
 #[derive(Deserialize)]
 struct Answer {
@@ -37,23 +33,14 @@ struct Data {
     indices: Few<Key>,
 }
 
-impl Service for Search {
-    fn name(&self) -> &str {
-        &self.connection.name
-    }
-
-    fn host(&self) -> &str {
-        &self.connection.host
-    }
-
-    fn pictures(&self, wanted: &Wanted<'_>, stop: &dyn Fn() -> bool) -> Result<Given, Failed> {
-        self.found(wanted, stop).map_err(|trouble| self.connection.failed(trouble))
-    }
-}
-
-impl Search {
-    fn found(&self, wanted: &Wanted<'_>, stop: &dyn Fn() -> bool) -> Result<Given, Trouble> {
-        let call = self.connection.call(stop);
+impl Form for Search {
+    fn ask(
+        &self,
+        at: &Connection,
+        wanted: &Wanted<'_>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Given, Trouble> {
+        let call = at.call(stop);
         let caption: String = wanted.caption.chars().take(CAPTION_CHARS).collect();
         let body = json!({"caption": caption, "exclude": wanted.exclude, "need_idxs": true});
         let answer: Answer = call.post("", &body, JSON_BYTES, EXPECTED)?;
