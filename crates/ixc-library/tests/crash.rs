@@ -1,4 +1,4 @@
-//! What an import loses when it is killed: nothing that was committed (L1).
+//! What an import and an embedding lose when they are killed: nothing that was committed (L1).
 //!
 //! The children are this program again, each importing the same folder until it is killed at some moment. So
 //! `main` reads its words itself, where other tests have a harness. `IXC_FUZZ_ROUNDS=100` kills as often as before
@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use ixc_library::{Add, FILE, Library, Progress};
+use ixc_library::{Add, Encoder, FILE, Library, Progress};
 
 #[path = "library/support.rs"]
 #[allow(dead_code)] // the other tests use the rest
@@ -28,8 +28,12 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["import", place] => import(Path::new(place)),
+        ["embed", place] => embed(Path::new(place)),
         ["--list", ..] => {} // what asks for tests to list finds none: they run together
-        _ => kills(),
+        _ => {
+            kills();
+            kills_while_embedding();
+        }
     }
     ExitCode::SUCCESS
 }
@@ -48,6 +52,68 @@ fn import(place: &Path) {
         ControlFlow::Continue(())
     };
     library.add(&add, &mut tell).unwrap();
+}
+
+/// Embeds, and says how many vectors there are so far; then makes their graph.
+fn embed(place: &Path) {
+    let mut library = Library::open(&place.join("l")).unwrap();
+    library.make_graph_from(50);
+    let mut tell = |done: usize, _| match writeln!(std::io::stdout(), "{done}") {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(_) => ControlFlow::Break(()),
+    };
+    library.embed(&support::scripted("eyes"), &mut tell).unwrap();
+    library.index_vectors(2, &mut support::go_on).unwrap();
+}
+
+fn kills_while_embedding() {
+    let place = tempfile::tempdir().unwrap();
+    let (pictures, folder) = (place.path().join("p"), place.path().join("l"));
+    let count = 150;
+    for seed in 20..20 + count as u64 {
+        support::put(&pictures, &format!("p{seed:04}"), seed, "");
+    }
+    let encoder = support::scripted("eyes");
+    let nearest = |library: &mut Library| -> Vec<i64> {
+        library.see_with(Box::new(support::scripted("eyes"))).unwrap();
+        let hits = library.search("like 33", &[], 20).unwrap();
+        hits.into_iter().map(|hit| hit.entry.id.0).collect()
+    };
+    let memory = support::folder();
+    let mut whole = support::library_of(&pictures, &memory.path().join("whole"));
+    whole.embed(&encoder, &mut support::go_on).unwrap();
+    let expected = nearest(&mut whole);
+    support::library_of(&pictures, &folder);
+    let (rounds, mut left, mut begun) = (ixc_goldens::fuzz_rounds(10), count, 0);
+    for round in 0..rounds as u64 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["embed", place.path().to_str().unwrap()])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        // Behind some pictures, or in the graph that is made of all.
+        lines.by_ref().take(1 + round as usize * 5).for_each(drop);
+        std::thread::sleep(Duration::from_micros(support::mixed(round) % 4_000));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        drop(lines);
+        let library = Library::open(&folder).unwrap();
+        support::assert_clean(&library);
+        let now = library.unembedded(encoder.identity()).unwrap();
+        assert!(now <= left, "{left} pictures had no vector, and then {now}");
+        begun += usize::from(0 < now && now < count);
+        left = now;
+    }
+    let mut library = Library::open(&folder).unwrap();
+    library.make_graph_from(50);
+    library.embed(&encoder, &mut support::go_on).unwrap();
+    library.index_vectors(2, &mut support::go_on).unwrap();
+    assert_eq!(library.unembedded(encoder.identity()).unwrap(), 0);
+    assert_eq!(nearest(&mut library)[..3], expected[..3], "what was killed comes to the same");
+    support::assert_clean(&library);
+    println!("{rounds} kills while embedding, {begun} of them with a part done");
+    assert!(begun > 0, "no kill left a part of the vectors");
 }
 
 fn kills() {

@@ -13,6 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use ixc_compose::service::Failed;
 use ixc_net::{
     Origin, Proxy, Token, address,
@@ -209,9 +210,21 @@ impl Answer {
     /// A text of it, fit for a message: a server may repeat the key that it was sent.
     pub(crate) fn quoted(&self, text: &str) -> String {
         match &self.token {
-            Some(token) => quoted(&text.replace(token.secret(), "***")),
+            Some(token) => {
+                let text = text.replace(token.secret(), "***");
+                quoted(&text.replace(&BASE64_STANDARD.encode(token.secret()), "***"))
+            }
             None => quoted(text),
         }
+    }
+}
+
+/// A key as a header: a name and a password with a colon between go as Basic (RFC 7617), anything else as Bearer, whose
+/// tokens have no colon (RFC 6750).
+fn authorization(key: &str) -> String {
+    match key.contains(':') {
+        true => format!("Basic {}", BASE64_STANDARD.encode(key)),
+        false => format!("Bearer {key}"),
     }
 }
 
@@ -321,7 +334,7 @@ impl Call<'_> {
         request = request.header("accept-encoding", "identity");
         let at_home = Origin::of(uri).is_ok_and(|origin| origin == connection.origin);
         if let (true, Some(token)) = (at_home, &connection.token) {
-            request = request.header("authorization", format!("Bearer {}", token.secret()));
+            request = request.header("authorization", authorization(token.secret()));
         }
         if body.is_some() {
             request = request.header("content-type", "application/json");
@@ -426,7 +439,10 @@ fn judged(answer: Answer, limit: u64, expected: &str) -> Result<Answer, Trouble>
             let advice = "no redirect is followed: `url` names the address that answers itself";
             return Err(Trouble::told(expected, found, advice));
         }
-        401 | 403 => "`key_env` in its configuration names the variable that holds its key".into(),
+        401 | 403 => {
+            "`key_env` in its configuration names the variable that holds its key, or name:password"
+                .into()
+        }
         404 | 405 => "is `url` its address, and does it speak this protocol?".into(),
         429 | 503 => match retry_after {
             Some(wait) => format!("it is busy, and asks to wait {} s", wait.as_secs()),

@@ -4,7 +4,8 @@ use std::{fs, ops::ControlFlow, path::Path};
 
 use tempfile::TempDir;
 
-use ixc_library::{About, Add, Added, Entry, Library, Progress};
+use ixc_input::image::{self, Orientation, Picture};
+use ixc_library::{About, Add, Added, Digest, Encoder, Entry, Identity, Library, Progress};
 
 /// A new folder, in memory where the system has such a place: SQLite waits for the disk at each commit, and it is
 /// not the disk that is tested.
@@ -94,4 +95,47 @@ pub(crate) fn names(library: &Library, caption: &str, k: usize) -> Vec<String> {
     let hits = library.search(caption, &[], k).unwrap();
     let name = |entry: &Entry| entry.path.file_stem().unwrap().to_str().unwrap().to_owned();
     hits.iter().map(|hit| name(&hit.entry)).collect()
+}
+
+/// Of [`Scripted`]'s vectors.
+const DIMENSIONS: usize = 24;
+
+/// Sees a picture as numbers that its pixels decide, and reads a caption "like 7" as what the picture of seed 7 looks
+/// like. Of the picture of seed 13 it has no idea.
+#[derive(Clone, Debug)]
+pub(crate) struct Scripted(Identity);
+
+pub(crate) fn scripted(name: &str) -> Scripted {
+    let digest = |of: &str| Digest(std::array::from_fn(|at| *of.as_bytes().get(at).unwrap_or(&0)));
+    Scripted(Identity {
+        name: name.into(),
+        weights: digest(name),
+        preprocessing: digest("plain"),
+        dimensions: DIMENSIONS,
+    })
+}
+
+pub(crate) fn picture(seed: u64) -> Picture {
+    image::load(&bmp(seed), Orientation::Exif).unwrap()
+}
+
+impl Encoder for Scripted {
+    fn identity(&self) -> &Identity {
+        &self.0
+    }
+
+    fn text(&self, text: &str) -> Result<Vec<f32>, String> {
+        let seed = text.rsplit(' ').next().and_then(|seed| seed.parse().ok());
+        self.picture(&picture(seed.ok_or_else(|| format!("{text:?} means nothing to it"))?))
+    }
+
+    fn picture(&self, picture: &Picture) -> Result<Vec<f32>, String> {
+        if *picture == self::picture(13) {
+            return Err("an unlucky picture".into());
+        }
+        let sum = |sum: u64, byte: &u8| mixed(sum ^ u64::from(*byte));
+        let seed = picture.rgb().iter().fold(self.0.name.len() as u64, sum);
+        let number = |at: usize| (mixed(seed.wrapping_add(at as u64)) >> 40) as f32 / 1e6 - 8.0;
+        Ok((0..DIMENSIONS).map(number).collect())
+    }
 }

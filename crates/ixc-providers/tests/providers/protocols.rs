@@ -75,6 +75,17 @@ fn automatic1111_s_form() {
 }
 
 #[test]
+fn a_name_and_a_password_go_as_basic_and_stand_in_no_message() {
+    let (key, sent) = ("Aladdin:open-sesame", "QWxhZGRpbjpvcGVuLXNlc2FtZQ==");
+    let server = Server::saying(Reply::new(401, format!("no {sent}, {key}")));
+    let service = service_as(key, &configured("a1111", &server.url()), LONG);
+    let Err(Failed::Because(why)) = ask(&*service, &[]) else { panic!() };
+    assert_eq!(server.log()[0].header("authorization"), Some(format!("Basic {sent}").as_str()));
+    assert!(why.contains("status 401") && why.contains("name:password"), "{why}");
+    assert!(!why.contains(sent) && !why.contains("sesame"), "{why}");
+}
+
+#[test]
 fn what_automatic1111_says_of_a_picture_may_be_broken() {
     for info in [json!("{\"seed\": NaN}"), json!("nothing"), json!(null), json!("{\"seed\": -1}")] {
         let answer = json!({"images": [base64(&bmp(1))], "info": info});

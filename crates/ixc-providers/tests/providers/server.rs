@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use ixc_compose::{
     Service,
     service::{Failed, Given, Key, Wanted},
@@ -203,6 +204,11 @@ pub(crate) const KEY: &str = "sk-SECRET-0123";
 
 /// The one service of a configuration, ending everything after so many milliseconds.
 pub(crate) fn service(toml: &str, milliseconds: u64) -> Box<dyn Service> {
+    service_as(KEY, toml, milliseconds)
+}
+
+/// The same with another key.
+pub(crate) fn service_as(key: &'static str, toml: &str, milliseconds: u64) -> Box<dyn Service> {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("workflow.json"), WORKFLOW).unwrap();
     let mut config = Config::parse(toml, &folder.path().join("providers.toml")).unwrap();
@@ -214,9 +220,9 @@ pub(crate) fn service(toml: &str, milliseconds: u64) -> Box<dyn Service> {
         entry.patience.farewell = Duration::from_millis(LONG);
         entry.picture_bytes = entry.picture_bytes.min(64 << 10);
     }
-    let get = |name: &str| (name == "PAINTER_KEY").then(|| OsString::from(KEY));
+    let get = |name: &str| (name == "PAINTER_KEY").then(|| OsString::from(key));
     let services = open(config, &get).unwrap();
-    assert!(!format!("{services:?}").contains(KEY));
+    assert!(!format!("{services:?}").contains(key));
     services.generators.into_iter().chain(services.searches).next().unwrap()
 }
 
@@ -279,19 +285,8 @@ pub(crate) fn sized(width: u32, height: u32, red: u8) -> Vec<u8> {
     file
 }
 
-/// RFC 4648, bits counted one by one.
 pub(crate) fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let bit = |at: usize| bytes.get(at / 8).map_or(0, |byte| byte >> (7 - at % 8) & 1);
-    let mut text = String::new();
-    for start in (0..8 * bytes.len()).step_by(6) {
-        let value = (0..6).fold(0, |value, at| value << 1 | usize::from(bit(start + at)));
-        text.push(char::from(LETTERS[value]));
-    }
-    while !text.len().is_multiple_of(4) {
-        text.push('=');
-    }
-    text
+    BASE64_STANDARD.encode(bytes)
 }
 
 /// Reads a configuration that stands nowhere.
