@@ -3,10 +3,11 @@
 use std::{fs, ops::ControlFlow, path::Path};
 
 use ixc_input::image::Picture;
-use ixc_library::{Encoder, Error, FILE, Fault, Hit, Id, Identity, Library, Query};
+use ixc_library::{Digest, Encoder, Error, FILE, Fault, Hit, Id, Identity, Library, Query};
 
 use crate::support::{
-    add, assert_clean, folder, go_on, library_of, mixed, names, picture, put, scripted,
+    DIMENSIONS, add, assert_clean, bmp, folder, go_on, library_of, mixed, names, picture, put,
+    scripted,
 };
 
 /// So many pictures, the first ones with captions, embedded.

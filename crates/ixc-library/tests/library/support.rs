@@ -98,12 +98,12 @@ pub(crate) fn names(library: &Library, caption: &str, k: usize) -> Vec<String> {
 }
 
 /// Of [`Scripted`]'s vectors.
-const DIMENSIONS: usize = 24;
+pub(crate) const DIMENSIONS: usize = 24;
 
 /// Sees a picture as numbers that its pixels decide, and reads a caption "like 7" as what the picture of seed 7 looks
 /// like. Of the picture of seed 13 it has no idea.
 #[derive(Clone, Debug)]
-pub(crate) struct Scripted(Identity);
+pub(crate) struct Scripted(pub(crate) Identity);
 
 pub(crate) fn scripted(name: &str) -> Scripted {
     let digest = |of: &str| Digest(std::array::from_fn(|at| *of.as_bytes().get(at).unwrap_or(&0)));
