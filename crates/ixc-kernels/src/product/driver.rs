@@ -112,20 +112,33 @@ fn sum(
         for group in 0..rows.groups() {
             for (strip, weight) in weights.iter().enumerate() {
                 if let Some((right, behind)) = *weight {
-                    let outputs = first + behind..(first + behind + STRIP).min(n);
-                    panel.fill(strip, path, rows.lane(), right, outputs, group);
+                    panel.fill(strip, path, rows.lane(), right, outputs(first + behind, n), group);
                 }
             }
-            for strip in (0..PANEL / STRIP).filter(|&strip| weights[strip].is_some()) {
+            for (strip, weight) in weights.iter().enumerate() {
+                let Some((stored, behind)) = *weight else { continue };
                 let begin = !std::mem::replace(&mut begun[strip], true);
                 let right = panel.strip(strip);
+                let next = shares(outputs(first + behind, n), tiles.len());
                 let tiles = tiles.clone().zip(sums.chunks_exact_mut(TILE_ROWS * PANEL));
-                for (tile, sums) in tiles {
+                for ((tile, sums), next) in tiles.zip(next) {
+                    stored.ask(rows.lane(), next, group + 1);
                     add(path, rows, (group, tile), &right, begin, &mut sums[strip * STRIP..]);
                 }
             }
         }
     }
+}
+
+/// A strip's outputs, of `n`.
+fn outputs(first: usize, n: usize) -> Range<usize> {
+    first..(first + STRIP).min(n)
+}
+
+/// A range cut into so many parts.
+fn shares(range: Range<usize>, count: usize) -> impl Iterator<Item = Range<usize>> {
+    let place = move |part: usize| range.start + range.len() * part / count;
+    (0..count).map(move |part| place(part)..place(part + 1))
 }
 
 /// A tile's products over one group's strip, added to its sums, or to 0 where it is the first to `begin`.
