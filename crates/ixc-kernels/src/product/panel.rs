@@ -22,9 +22,6 @@ use crate::{Matrix, Quant, Weight, cpu::Path, gptq::WORD_INPUTS, matrix::round_t
 /// Outputs that are turned into words together: as many as a vector has words.
 const ROWS: usize = 16;
 
-/// Bytes that come from memory together.
-const LINE: usize = 64;
-
 /// The right side of a product.
 #[derive(Clone, Copy, Debug)]
 pub struct Right<'a> {
@@ -56,40 +53,6 @@ impl Right<'_> {
             _ => self.weight.cols(),
         }
     }
-
-    /// Asks for a group of these outputs' weights, where they are blocks and there is such a group: so they come
-    /// while other weights are multiplied.
-    pub(super) fn ask(&self, lane: Lane, outputs: Range<usize>, group: usize) {
-        let Some((quant, blocks)) = self.weight.as_blocks().filter(|_| self.turned.is_none())
-        else {
-            return;
-        };
-        let cols = self.weight.cols();
-        let [start, end] =
-            [group, group + 1].map(|group| quant.row_bytes(cols.min(group * lane.group())));
-        for output in outputs {
-            let row = blocks.as_ptr().wrapping_add(output * quant.row_bytes(cols));
-            let (start, end) = (row.wrapping_add(start), row.wrapping_add(end));
-            let mut line = start.wrapping_sub(start.addr() % LINE);
-            while line < end {
-                ask_for(line);
-                line = line.wrapping_add(LINE);
-            }
-        }
-    }
-}
-
-/// Asks for a line into the second cache, where there is an instruction for that.
-#[inline(always)]
-fn ask_for(line: *const u8) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-        // SAFETY: a prefetch reads nothing; any address will do.
-        unsafe { _mm_prefetch(line.cast(), _MM_HINT_T1) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = line;
 }
 
 /// A group of weights, ready to be multiplied.
