@@ -16,8 +16,12 @@ const INPUTS: usize = 4096;
 /// Inputs of a GPTQ group, as published.
 const GROUP: usize = 128;
 
-/// Bytes of all matrices of a type when few rows are multiplied: more than any cache holds.
-const FEW: usize = 1 << 30;
+/// Up to so many rows, each product has another matrix than the one before it, as in a model: all of them are
+/// [`ALL`] bytes, more than any cache holds.
+const FEW_ROWS: usize = 128;
+
+/// See [`FEW_ROWS`].
+const ALL: usize = 1 << 30;
 
 /// Words of any bits.
 fn words(count: usize, seed: &mut u64) -> Vec<u32> {
@@ -101,7 +105,7 @@ fn main() {
         let started = Instant::now();
         let first = matrix(kind, &mut seed);
         println!("{kind}: made in {:.0} ms", started.elapsed().as_secs_f64() * 1e3);
-        let few = if counts.iter().any(|m| *m <= DOT_ROWS_MAX) { FEW / first.bytes() } else { 1 };
+        let few = if counts.iter().any(|m| *m <= FEW_ROWS) { ALL / first.bytes() } else { 1 };
         let matrices: Vec<Matrix> =
             (1..few).map(|_| matrix(kind, &mut seed)).chain([first]).collect();
         for &m in &counts {
@@ -117,7 +121,7 @@ fn main() {
 fn time(kind: &str, matrices: &[Matrix], m: usize, threads: usize, seed: &mut u64) {
     let x: Vec<f32> =
         words(m * INPUTS, seed).iter().map(|bits| *bits as i32 as f32 / 2f32.powi(31)).collect();
-    let repeats = if m <= DOT_ROWS_MAX { 3 * matrices.len() } else { 5 };
+    let repeats = if m <= FEW_ROWS { 3 * matrices.len() } else { 5 };
     let mut times: Vec<f64> = (0..repeats)
         .map(|index| {
             let weight = &matrices[index % matrices.len()];

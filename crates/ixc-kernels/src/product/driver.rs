@@ -10,7 +10,7 @@ use pulp::{Arch, NullaryFnOnce};
 use super::{
     packed::Packed,
     panel::{Panel, Right},
-    tile::{self, GROUP_BYTES, PANEL, STRIP, Strip, TILE_ROWS},
+    tile::{self, GROUP_BYTES, Lane, PANEL, STRIP, Strip, TILE_ROWS},
 };
 use crate::{
     cpu::Path,
@@ -23,6 +23,9 @@ const TILES_MAX: usize = 128;
 
 /// Tiles of a task at least, where rows are cut to have more tasks: they pay for filling the panel again.
 const TILES_MIN: usize = 16;
+
+/// Bytes that come from memory together.
+const LINE: usize = 64;
 
 /// Tasks to be had where the extents allow: enough to share out evenly.
 const TASKS: usize = 16;
@@ -112,20 +115,66 @@ fn sum(
         for group in 0..rows.groups() {
             for (strip, weight) in weights.iter().enumerate() {
                 if let Some((right, behind)) = *weight {
-                    let outputs = first + behind..(first + behind + STRIP).min(n);
-                    panel.fill(strip, path, rows.lane(), right, outputs, group);
+                    panel.fill(strip, path, rows.lane(), right, outputs(first + behind, n), group);
                 }
             }
-            for strip in (0..PANEL / STRIP).filter(|&strip| weights[strip].is_some()) {
+            for (strip, weight) in weights.iter().enumerate() {
+                let Some((stored, behind)) = *weight else { continue };
                 let begin = !std::mem::replace(&mut begun[strip], true);
                 let right = panel.strip(strip);
+                let next = shares(outputs(first + behind, n), tiles.len());
                 let tiles = tiles.clone().zip(sums.chunks_exact_mut(TILE_ROWS * PANEL));
-                for (tile, sums) in tiles {
+                for ((tile, sums), next) in tiles.zip(next) {
+                    ask(stored, rows.lane(), next, group + 1);
                     add(path, rows, (group, tile), &right, begin, &mut sums[strip * STRIP..]);
                 }
             }
         }
     }
+}
+
+/// A strip's outputs, of `n`.
+fn outputs(first: usize, n: usize) -> Range<usize> {
+    first..(first + STRIP).min(n)
+}
+
+/// A range cut into so many parts.
+fn shares(range: Range<usize>, count: usize) -> impl Iterator<Item = Range<usize>> {
+    let place = move |part: usize| range.start + range.len() * part / count;
+    (0..count).map(move |part| place(part)..place(part + 1))
+}
+
+/// Asks for a group of these outputs' weights, where they are blocks and there is such a group: so they come
+/// while other weights are multiplied. All at once they would hold up what unpacks a panel.
+fn ask(right: Right, lane: Lane, outputs: Range<usize>, group: usize) {
+    let Some((quant, blocks)) = right.weight.as_blocks().filter(|_| right.turned.is_none()) else {
+        return;
+    };
+    let cols = right.weight.cols();
+    let [start, end] =
+        [group, group + 1].map(|group| quant.row_bytes(cols.min(group * lane.group())));
+    for output in outputs {
+        let row = blocks.as_ptr().wrapping_add(output * quant.row_bytes(cols));
+        let (start, end) = (row.wrapping_add(start), row.wrapping_add(end));
+        let mut line = start.wrapping_sub(start.addr() % LINE);
+        while line < end {
+            ask_for(line);
+            line = line.wrapping_add(LINE);
+        }
+    }
+}
+
+/// Asks for a line into the second cache, where there is an instruction for that.
+#[inline(always)]
+fn ask_for(line: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: a prefetch reads nothing; any address will do.
+        unsafe { _mm_prefetch(line.cast(), _MM_HINT_T1) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = line;
 }
 
 /// A tile's products over one group's strip, added to its sums, or to 0 where it is the first to `begin`.

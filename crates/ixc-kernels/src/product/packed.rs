@@ -131,6 +131,7 @@ impl Packed {
     }
 
     /// One group of a tile; `None` where all of the tile's rows are 0.
+    #[inline]
     pub(super) fn tile(&self, group: usize, tile: usize) -> Option<Left<'_>> {
         let place = group * self.tiles + tile;
         let scaled = if self.lane == Lane::Int8 { TILE_ROWS } else { 0 };

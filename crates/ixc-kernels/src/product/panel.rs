@@ -96,8 +96,8 @@ impl Panel {
         let inputs = first..right.inputs(lane).min(first + lane.group());
         self.lane = lane;
         self.used = inputs.len().div_ceil(lane.word());
-        let words = &mut self.words[strip * STRIP * GROUP_WORDS..][..STRIP * GROUP_WORDS];
-        let scales = &mut self.scales[strip * STRIP..][..STRIP];
+        let words = &mut self.words.as_chunks_mut::<{ STRIP * GROUP_WORDS }>().0[strip];
+        let scales = &mut self.scales.as_chunks_mut::<STRIP>().0[strip];
         let weight = right.weight;
         if let Some(rows) = right.turned {
             return columns::fill(path, lane, weight, &rows[inputs], outputs, words);
@@ -218,25 +218,21 @@ fn int8_avx512(
     cols: usize,
     outputs: Range<usize>,
     inputs: Range<usize>,
-    words: &mut [i32],
-    scales: &mut [f32],
+    words: &mut [i32; STRIP * GROUP_WORDS],
+    scales: &mut [f32; STRIP],
 ) {
+    let (count, row) = (outputs.len(), quant.row_bytes(cols));
     let span = quant.row_bytes(inputs.start)..quant.row_bytes(inputs.end);
-    for (chunk, scales) in scales.chunks_exact_mut(ROWS).enumerate() {
-        let first = outputs.start + chunk * ROWS;
-        let count = ROWS.min(outputs.end.saturating_sub(first));
-        scales[count..].fill(0.0);
-        if count == 0 {
-            continue; // a scale of 0 makes 0 of any words
-        }
-        let blocks = std::array::from_fn(|output| {
-            let output = first + output.min(count - 1); // the last one again for those that lack
-            &blocks[output * quant.row_bytes(cols)..][span.clone()]
-        });
+    let mut groups: [&[u8]; STRIP] = [&[]; STRIP];
+    let rows = blocks[outputs.start * row..outputs.end * row].chunks_exact(row);
+    groups.iter_mut().zip(rows).for_each(|(group, row)| *group = &row[span.clone()]);
+    if let Some(last) = count.checked_sub(1) {
+        let last = groups[last];
+        groups[count..].fill(last); // again for those that lack
         // SAFETY: the path is only chosen on processors that have its instructions.
-        let found = unsafe { avx512::fill(quant, &blocks, &mut words[chunk * ROWS..]) };
-        scales[..count].copy_from_slice(&found[..count]);
+        unsafe { avx512::fill(quant, &groups, words, scales) };
     }
+    scales[count..].fill(0.0); // which makes 0 of any words
 }
 
 /// The plain form, compiled for the widest vectors this processor has: widened, then rounded as activations
@@ -270,6 +266,7 @@ impl NullaryFnOnce for Requantise<'_> {
 fn turn(path: Path, bytes: &Bytes, words: &mut [i32]) {
     #[cfg(target_arch = "x86_64")]
     if matches!(path, Path::Avx512 | Path::Avx512Bf16) {
+        let words = words.first_chunk_mut().expect("all words of sixteen outputs");
         // SAFETY: the path is only chosen on processors that have its instructions.
         unsafe { avx512::turn(bytes, words) };
         return;

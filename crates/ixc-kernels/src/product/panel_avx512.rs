@@ -2,9 +2,11 @@
 //!
 //! What a group shares, its scales and the ratios of its blocks' to them, is worked out with an output in each
 //! lane; codes are multiplied by ratios in 16-bit fixed point. Bytes of nibbles are turned into words as they
-//! are, half as many as bytes of codes, and multiplied with an output in each lane too. Words come in whatever
-//! order they lie in a block, and are written where they belong. Invariant: within one of the plain form, whose
-//! scale may be smaller (it looks at the numbers; this looks at what the scales allow).
+//! are, half as many as bytes of codes, and multiplied with an output in each lane too; there all of a strip's
+//! ratios come first, so that the second sixteen's divisions do not wait for the first one's codes. Words come in
+//! whatever order they lie in a block, and are written where they belong. Invariant: within one of the plain form,
+//! whose scale may be smaller (it looks at the numbers; this looks at what the scales allow). Deliberately absent:
+//! asking for weights ahead, which the driver does between tiles.
 
 use std::arch::x86_64::*;
 
@@ -20,48 +22,90 @@ const BLOCKS: usize = GROUP_BYTES / 32;
 /// 128 in each byte.
 const ABOVE: i32 = 0x8080_8080u32 as i32;
 
+/// Words of a group for sixteen of a strip's outputs: from the first of the first word to the last of the last.
+pub(super) type Words = [i32; (GROUP_WORDS - 1) * STRIP + ROWS];
+
 /// Numbers of sixteen outputs.
 type Floats = __m512;
 
 /// A number of each block of 32, for sixteen outputs.
 type OfBlocks = [Floats; BLOCKS];
 
-/// One group of sixteen outputs, whole blocks for 256 inputs of each, as words with 128 added to each byte: word w
-/// of output i to `words[w · STRIP + i]`. Returns the outputs' scales.
+/// Sixteens of outputs in a strip.
+const SIXTEENS: usize = STRIP / ROWS;
+
+/// One group of a strip's outputs, whole blocks for 256 inputs of each, as words with 128 added to each byte: word
+/// w of output i to `words[w · STRIP + i]`; and the outputs' scales.
 ///
 /// # Panics
-/// When there are not as many bytes as blocks have, or there is no room for the words.
+/// When there are not as many bytes as blocks have.
 ///
 /// # Safety
 /// The processor has the instructions.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,f16c")]
-pub(super) unsafe fn fill(quant: Quant, blocks: &[&[u8]; ROWS], words: &mut [i32]) -> [f32; ROWS] {
-    assert!(words.len() >= (GROUP_WORDS - 1) * STRIP + ROWS);
-    let scales = match quant {
-        Quant::Q4K => q4_k(&whole(blocks), words),
-        Quant::Q6K => q6_k(&whole(blocks), words),
-        Quant::Q8_0 => q8_0(&whole(blocks), words),
-        Quant::Q4_0 => q4_0(&whole(blocks), words),
-    };
-    let mut out = [0f32; ROWS];
-    // SAFETY: sixteen numbers.
-    unsafe { _mm512_storeu_ps(out.as_mut_ptr(), scales) };
-    out
+pub(super) unsafe fn fill(
+    quant: Quant,
+    blocks: &[&[u8]; STRIP],
+    words: &mut [i32; STRIP * GROUP_WORDS],
+    scales: &mut [f32; STRIP],
+) {
+    let mut found = [_mm512_setzero_ps(); SIXTEENS];
+    match quant {
+        Quant::Q4K | Quant::Q4_0 => {
+            let blocks = whole(blocks);
+            let none = Grid { step: _mm512_setzero_si512(), low: _mm512_setzero_si512() };
+            let mut grids = [[none; BLOCKS]; SIXTEENS];
+            for ((found, blocks), grids) in found.iter_mut().zip(&blocks).zip(&mut grids) {
+                *found = match quant {
+                    Quant::Q4K => q4_k_grids(blocks, grids),
+                    _ => q4_0_grids(blocks, grids),
+                };
+            }
+            for (sixteen, (blocks, grids)) in blocks.iter().zip(&grids).enumerate() {
+                match quant {
+                    Quant::Q4K => q4_k(blocks, grids, of(words, sixteen)),
+                    _ => q4_0(blocks, grids, of(words, sixteen)),
+                }
+            }
+        }
+        Quant::Q6K => {
+            for (sixteen, blocks) in whole(blocks).iter().enumerate() {
+                found[sixteen] = q6_k(blocks, of(words, sixteen));
+            }
+        }
+        Quant::Q8_0 => {
+            for (sixteen, blocks) in whole(blocks).iter().enumerate() {
+                found[sixteen] = q8_0(blocks, of(words, sixteen));
+            }
+        }
+    }
+    for (scales, found) in scales.as_chunks_mut::<ROWS>().0.iter_mut().zip(found) {
+        // SAFETY: sixteen numbers.
+        unsafe { _mm512_storeu_ps(scales.as_mut_ptr(), found) };
+    }
+}
+
+/// The words of sixteen outputs of a strip.
+#[inline]
+fn of(words: &mut [i32; STRIP * GROUP_WORDS], sixteen: usize) -> &mut Words {
+    words[ROWS * sixteen..].first_chunk_mut().expect("a sixteen of the strip's")
 }
 
 /// The outputs' bytes, so many each.
-#[inline]
-fn whole<'a, const BYTES: usize>(blocks: &[&'a [u8]; ROWS]) -> [&'a [u8; BYTES]; ROWS] {
-    let mut whole = [&[0; BYTES]; ROWS];
-    for (whole, blocks) in whole.iter_mut().zip(blocks) {
+#[inline(always)]
+fn whole<'a, const BYTES: usize>(
+    blocks: &[&'a [u8]; STRIP],
+) -> [[&'a [u8; BYTES]; ROWS]; SIXTEENS] {
+    let mut whole = [[&[0; BYTES]; ROWS]; SIXTEENS];
+    for (whole, blocks) in whole.as_flattened_mut().iter_mut().zip(blocks) {
         *whole = (*blocks).try_into().expect("whole blocks for 256 inputs");
     }
     whole
 }
 
-/// 32 inputs have a step and a low end, both in two levels; of 64 inputs the first 32 are low nibbles.
+/// 32 inputs have a step and a low end, both in two levels. Returns the outputs' scales.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,f16c")]
-fn q4_k(blocks: &[&[u8; 144]; ROWS], words: &mut [i32]) -> Floats {
+fn q4_k_grids(blocks: &[&[u8; 144]; ROWS], out: &mut [Grid; BLOCKS]) -> Floats {
     let [halves, first, second, third] = heads(blocks, 0);
     let (d, dmin) = (widened(halves), widened(_mm512_srli_epi32(halves, 16)));
     let and = |bytes, mask| _mm512_and_si512(bytes, _mm512_set1_epi32(mask));
@@ -83,52 +127,47 @@ fn q4_k(blocks: &[&[u8; 144]; ROWS], words: &mut [i32]) -> Floats {
         steps[block] = _mm512_mul_ps(d, number(scales));
         lows[block] = _mm512_mul_ps(less, number(minima));
     }
-    let (scale, grids) = grids(&steps, &lows);
-    for half in 0..2 {
-        let mut lines = [_mm512_setzero_si512(); ROWS];
-        for (line, block) in lines.iter_mut().zip(blocks) {
-            ask_ahead(block, half);
-            *line = load(&block[16 + 64 * half..]);
-        }
-        for (word, line) in turned(lines).into_iter().enumerate() {
-            let (block, word) = (4 * half + 2 * (word / 8), word % 8);
-            let [low, high] = nibbles(line, &grids[block], &grids[block + 1]);
-            put(low, words, 8 * block + word);
-            put(high, words, 8 * block + 8 + word);
-        }
-    }
-    scale
+    grids(&steps, &lows, out)
 }
 
-/// 32 inputs have a scale; the first 16 are low nibbles.
+/// Of 64 inputs the first 32 are low nibbles.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,f16c")]
-fn q4_0(blocks: &[&[u8; 144]; ROWS], words: &mut [i32]) -> Floats {
-    let steps = scales(blocks, 18);
-    let lows = steps.map(|step| _mm512_mul_ps(step, _mm512_set1_ps(-8.0)));
-    let (scale, grids) = grids(&steps, &lows);
-    for half in 0..2 {
-        let mut lines = [_mm512_setzero_si512(); ROWS];
-        for (line, block) in lines.iter_mut().zip(blocks) {
-            ask_ahead(block, half);
-            let of = |lane: usize| {
-                let start = 18 * (4 * half + lane) + 2;
-                block[start..].first_chunk().expect("16 bytes of nibbles")
-            };
-            *line = lanes([of(0), of(1), of(2), of(3)]);
-        }
-        for (word, line) in turned(lines).into_iter().enumerate() {
-            let (block, word) = (4 * half + word / 4, word % 4);
-            let [low, high] = nibbles(line, &grids[block], &grids[block]);
-            put(low, words, 8 * block + word);
-            put(high, words, 8 * block + 4 + word);
+fn q4_k(blocks: &[&[u8; 144]; ROWS], grids: &[Grid; BLOCKS], words: &mut Words) {
+    for (pair, grids) in grids.as_chunks::<2>().0.iter().enumerate() {
+        for half in 0..2 {
+            let lines = heads(blocks, 16 + 32 * pair + 16 * half);
+            for (word, line) in (16 * pair + 4 * half..).zip(lines) {
+                let [low, high] = nibbles(line, &grids[0], &grids[1]);
+                put(low, words, word);
+                put(high, words, word + 8);
+            }
         }
     }
-    scale
+}
+
+/// 32 inputs have a scale. Returns the outputs' scales.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,f16c")]
+fn q4_0_grids(blocks: &[&[u8; 144]; ROWS], out: &mut [Grid; BLOCKS]) -> Floats {
+    let steps = scales(blocks, 18);
+    let lows = steps.map(|step| _mm512_mul_ps(step, _mm512_set1_ps(-8.0)));
+    grids(&steps, &lows, out)
+}
+
+/// Of 32 inputs the first 16 are low nibbles.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,f16c")]
+fn q4_0(blocks: &[&[u8; 144]; ROWS], grids: &[Grid; BLOCKS], words: &mut Words) {
+    for (block, grid) in grids.iter().enumerate() {
+        for (word, line) in (8 * block..).zip(heads(blocks, 18 * block + 2)) {
+            let [low, high] = nibbles(line, grid, grid);
+            put(low, words, word);
+            put(high, words, word + 4);
+        }
+    }
 }
 
 /// 32 inputs have a scale and a byte each.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,f16c")]
-fn q8_0(blocks: &[&[u8; 272]; ROWS], words: &mut [i32]) -> Floats {
+fn q8_0(blocks: &[&[u8; 272]; ROWS], words: &mut Words) -> Floats {
     let steps = scales(blocks, 34);
     let scale = steps.iter().fold(_mm512_setzero_si512(), |most, step| larger(most, *step));
     let scale = _mm512_castsi512_ps(scale);
@@ -146,7 +185,6 @@ fn q8_0(blocks: &[&[u8; 272]; ROWS], words: &mut [i32]) -> Floats {
         let index = _mm512_add_epi32(spread, _mm512_set1_epi32(2 * pair as i32));
         let mut lines = [_mm512_setzero_si512(); ROWS];
         for (output, block) in blocks.iter().enumerate() {
-            ask_ahead(block, pair);
             let (left, right) = block[68 * pair..][..68].split_at(34);
             let bytes = [left, right].map(|block| half_load(&block[2..]));
             let bytes = _mm512_inserti64x4(_mm512_castsi256_si512(bytes[0]), bytes[1], 1);
@@ -160,7 +198,7 @@ fn q8_0(blocks: &[&[u8; 272]; ROWS], words: &mut [i32]) -> Floats {
 
 /// 16 inputs have an integer scale.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,f16c")]
-fn q6_k(blocks: &[&[u8; 210]; ROWS], words: &mut [i32]) -> Floats {
+fn q6_k(blocks: &[&[u8; 210]; ROWS], words: &mut Words) -> Floats {
     let d = halves(blocks, 208);
     let most = heads(blocks, 192).map(|bytes| _mm512_abs_epi8(bytes));
     let most =
@@ -187,8 +225,6 @@ fn q6_k(blocks: &[&[u8; 210]; ROWS], words: &mut [i32]) -> Floats {
         let index = _mm512_add_epi32(spread, _mm512_set1_epi32(8 * half as i32));
         let (mut low, mut high) = ([_mm512_setzero_si512(); ROWS], [_mm512_setzero_si512(); ROWS]);
         for (output, block) in blocks.iter().enumerate() {
-            ask_ahead(block, 2 * half);
-            ask_ahead(block, 2 * half + 1);
             let nibbles = load(&block[64 * half..]);
             let pairs = _mm512_broadcast_i64x4(half_load(&block[128 + 32 * half..]));
             let shift = |low: i16, high: i16| {
@@ -265,10 +301,10 @@ struct Grid {
     low: Vector,
 }
 
-/// The outputs' scales, and the grid of each block of 32.
+/// The grid of each block of 32; returns the outputs' scales.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-fn grids(steps: &OfBlocks, lows: &OfBlocks) -> (Floats, [Grid; BLOCKS]) {
+fn grids(steps: &OfBlocks, lows: &OfBlocks, grids: &mut [Grid; BLOCKS]) -> Floats {
     let all = |number| _mm512_set1_ps(number);
     let mut most = _mm512_setzero_si512();
     for (step, low) in steps.iter().zip(lows) {
@@ -277,7 +313,6 @@ fn grids(steps: &OfBlocks, lows: &OfBlocks) -> (Floats, [Grid; BLOCKS]) {
     }
     let scale = _mm512_div_ps(_mm512_castsi512_ps(most), all(127.0));
     let by = _mm512_mul_ps(inverse(scale), all(256.0));
-    let mut grids = [Grid { step: _mm512_setzero_si512(), low: _mm512_setzero_si512() }; BLOCKS];
     for ((grid, step), low) in grids.iter_mut().zip(steps).zip(lows) {
         let (step, low) = (_mm512_mul_ps(*step, by), _mm512_mul_ps(*low, by));
         let whole = _mm512_cvtps_epi32(step);
@@ -286,7 +321,7 @@ fn grids(steps: &OfBlocks, lows: &OfBlocks) -> (Floats, [Grid; BLOCKS]) {
         let low = _mm512_add_ps(_mm512_fmadd_ps(all(7.5), off, low), all(128.5 * 256.0));
         *grid = Grid { step: twice(whole), low: twice(_mm512_cvtps_epi32(low)) };
     }
-    (scale, grids)
+    scale
 }
 
 /// Words of bytes whose low four bits are of one grid and whose high ones are of another.
@@ -356,16 +391,6 @@ fn scales<const BYTES: usize>(blocks: &[&[u8; BYTES]; ROWS], stride: usize) -> O
     scales
 }
 
-/// Asks for a part of the same output's next group: the vectors that multiply come between.
-#[inline(always)]
-fn ask_ahead<const BYTES: usize>(block: &[u8; BYTES], part: usize) {
-    // SAFETY: a prefetch reads nothing; any address will do.
-    unsafe {
-        let next = block.as_ptr().wrapping_add(BYTES + 64 * part);
-        _mm_prefetch(next.cast(), _MM_HINT_T1);
-    }
-}
-
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn load(bytes: &[u8]) -> Vector {
@@ -399,13 +424,10 @@ fn lanes(bytes: [&[u8; 16]; 4]) -> Vector {
 
 /// Sixteen outputs' bytes as words.
 ///
-/// # Panics
-/// When there is no room for them.
-///
 /// # Safety
 /// The processor has the instructions.
 #[target_feature(enable = "avx512f")]
-pub(super) unsafe fn turn(bytes: &Bytes, words: &mut [i32]) {
+pub(super) unsafe fn turn(bytes: &Bytes, words: &mut Words) {
     for first in (0..GROUP_WORDS).step_by(16) {
         let mut lines = [_mm512_setzero_si512(); ROWS];
         for (line, bytes) in lines.iter_mut().zip(bytes) {
@@ -418,7 +440,7 @@ pub(super) unsafe fn turn(bytes: &Bytes, words: &mut [i32]) {
 /// Sixteen words of sixteen outputs, turned over, from word `first` on.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn write(lines: [Vector; ROWS], words: &mut [i32], first: usize) {
+fn write(lines: [Vector; ROWS], words: &mut Words, first: usize) {
     for (word, line) in turned(lines).into_iter().enumerate() {
         put(line, words, first + word);
     }
@@ -430,7 +452,7 @@ fn write(lines: [Vector; ROWS], words: &mut [i32], first: usize) {
 /// When it is behind the group's last.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn put(line: Vector, words: &mut [i32], word: usize) {
+fn put(line: Vector, words: &mut Words, word: usize) {
     let words = &mut words[word * STRIP..][..ROWS];
     // SAFETY: sixteen words.
     unsafe { _mm512_storeu_si512(words.as_mut_ptr().cast(), line) };
