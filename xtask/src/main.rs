@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout)] // a program at a developer's terminal
 
 mod ablation;
+mod columns;
 mod cuda;
 mod mini;
 mod program;

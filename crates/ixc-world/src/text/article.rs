@@ -69,8 +69,6 @@ pub struct Lesson {
     pub say: String,
     /// The pictures.
     pub pictures: Vec<Scene>,
-    /// How many of them, the last ones, are candidates: A, B and so on.
-    pub candidates: usize,
 }
 
 /// The article of a name.
@@ -451,7 +449,6 @@ impl Article {
             ask: composition::marked(&step.parts),
             say: format!("{}{answer}", step.prefix),
             pictures,
-            candidates: 0,
         };
         let supplied = self.supplied.len();
         let mut lessons = vec![
@@ -481,8 +478,7 @@ impl Article {
                 let step = composition::choice(&texts[..=at], candidates.len());
                 let letter = char::from(b'A' + self.right[at] as u8).to_string();
                 let pictures = self.scenes[..at].iter().chain(candidates).cloned().collect();
-                let lesson = lesson(step, &letter, pictures);
-                lessons.push(Lesson { candidates: candidates.len(), ..lesson });
+                lessons.push(lesson(step, &letter, pictures));
             }
         }
         lessons

@@ -78,19 +78,6 @@ pub fn kinds(scene: &Scene, side: u32) -> Vec<&'static str> {
     shown.iter().map(|shown| read(shown).unwrap_or_else(|| kind(*shown))).collect()
 }
 
-/// What each patch shows as [`kinds`] has it, and at every second patch, as on a chessboard, which picture it is in: for
-/// pictures that are told apart by `name`. A row that does not know its picture cannot say which one has what it shows.
-pub fn named(scene: &Scene, side: u32, name: &'static str) -> Vec<&'static str> {
-    let columns = patches::grid(side) as usize;
-    let mut words = kinds(scene, side);
-    for (at, word) in words.iter_mut().enumerate() {
-        if (at / columns + at % columns) % 2 == 1 {
-            *word = name;
-        }
-    }
-    words
-}
-
 /// The word for what a patch shows. Of the background only what it is can be said.
 fn word(scene: &Scene, shown: Option<Shown>, asked: Asked, language: Language) -> &'static str {
     let pick = |english, chinese| match language {

@@ -30,9 +30,6 @@ const QUESTIONS: usize = 5;
 /// Questions about a picture's single things in one conversation.
 const THINGS: usize = 6;
 
-/// What candidates are told apart by.
-const LETTERS: [&str; 4] = ["A", "B", "C", "D"];
-
 /// Scenes whose pictures lie in one folder.
 const FOLDER: u64 = 1000;
 
@@ -79,11 +76,8 @@ pub(super) fn of(options: &Options, what: What, number: u64) -> Result<String, E
         What::Matching => {
             let made = matching::matching(id);
             let pictures = made.pictures.iter().enumerate();
-            let drawn: Result<Vec<Drawn>, Error> = pictures
-                .map(|(at, scene)| {
-                    Ok(scribe.named(scribe.extra(scene, "m", at)?, scene, LETTERS[at]))
-                })
-                .collect();
+            let drawn: Result<Vec<Drawn>, Error> =
+                pictures.map(|(at, scene)| scribe.extra(scene, "m", at)).collect();
             Ok(scribe.line("", &drawn?, &made.exchanges))
         }
         What::Refusals => {
@@ -98,11 +92,7 @@ pub(super) fn of(options: &Options, what: What, number: u64) -> Result<String, E
         }
         What::Two => {
             let pair = two::pair(id, 3);
-            let [first, second] = &pair.scenes;
-            let drawn = [
-                scribe.named(scribe.base(first)?, first, "first"),
-                scribe.named(scribe.extra(second, "b", 0)?, second, "second"),
-            ];
+            let drawn = [scribe.base(&pair.scenes[0])?, scribe.extra(&pair.scenes[1], "b", 0)?];
             let exchanges = pair.questions.into_iter().map(|one| one.exchange);
             Ok(scribe.line("", &drawn, &marked(2, exchanges.collect())))
         }
@@ -175,32 +165,22 @@ impl Scribe<'_> {
         let mut text = String::new();
         for (step, lesson) in article.lessons().into_iter().enumerate() {
             let mut pictures = Vec::new();
-            let before = lesson.pictures.len() - lesson.candidates;
-            for (at, scene) in lesson.pictures.into_iter().enumerate() {
+            for scene in lesson.pictures {
                 let known = drawn.iter().find(|(other, _)| *other == scene);
                 let picture = match known {
                     Some((_, picture)) => picture.clone(),
                     None => {
                         let picture = self.extra(&scene, "a", drawn.len())?;
-                        drawn.push((scene.clone(), picture.clone()));
+                        drawn.push((scene, picture.clone()));
                         picture
                     }
                 };
-                pictures.push(match at.checked_sub(before) {
-                    Some(at) => self.named(picture, &scene, LETTERS[at]),
-                    None => picture,
-                });
+                pictures.push(picture);
             }
             let exchange = Exchange { ask: lesson.ask, say: lesson.say };
             text.push_str(&self.line(&format!("/{step}"), &pictures, &[exchange]));
         }
         Ok(text)
-    }
-
-    /// A picture that is one of several: its rows are asked which one, where samples have labels.
-    fn named(&self, drawn: Drawn, scene: &Scene, name: &'static str) -> Drawn {
-        let labels = drawn.labels.map(|_| patches::named(scene, self.options.side, name));
-        Drawn { labels, ..drawn }
     }
 
     /// The number's own picture; drawn unless it is there already.
