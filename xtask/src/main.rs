@@ -7,7 +7,6 @@
 #![allow(clippy::print_stdout)] // a program at a developer's terminal
 
 mod ablation;
-mod columns;
 mod cuda;
 mod mini;
 mod program;

@@ -29,7 +29,7 @@ struct World {
     labels: bool,
 }
 
-const WORLDS: [World; 9] = [
+const WORLDS: [World; 5] = [
     World {
         folder: "train",
         split: "train",
@@ -52,40 +52,7 @@ const WORLDS: [World; 9] = [
         split: "val",
         seed: SEED,
         scenes: 400,
-        what: "captions,patches,questions,things,language",
-        labels: true,
-    },
-    // The last stage's: what the others left open (sides, which picture, what fits), among what they taught.
-    World {
-        folder: "more",
-        split: "train",
-        seed: "31",
-        scenes: 24_000,
-        what: "things,captions,patches,questions,refusals,edits,language,talk",
-        labels: true,
-    },
-    World {
-        folder: "more-two",
-        split: "train",
-        seed: "32",
-        scenes: 12_000,
-        what: "two",
-        labels: true,
-    },
-    World {
-        folder: "more-matching",
-        split: "train",
-        seed: "33",
-        scenes: 10_000,
-        what: "matching",
-        labels: true,
-    },
-    World {
-        folder: "more-articles",
-        split: "train",
-        seed: "34",
-        scenes: 6_000,
-        what: "articles",
+        what: "captions,patches,questions,language",
         labels: true,
     },
     // What the ablation learns from: pictures that the tower has not seen, and answers alone, as data usually is.
@@ -114,7 +81,7 @@ const SEED: &str = "1";
 const VOCABULARY: &str = "2560";
 
 /// The training stages, in the paper's order: a recipe of each name writes a folder of that name.
-const STAGES: [&str; 4] = ["1-language", PRETRAIN, "3-sft", "4-sft"];
+const STAGES: [&str; 3] = ["1-language", PRETRAIN, "3-sft"];
 
 /// The stage that trains the tower.
 pub(crate) const PRETRAIN: &str = "2-pretrain";
@@ -303,7 +270,7 @@ mod tests {
 
     #[test]
     fn every_stage_has_a_recipe_that_goes_on_from_the_one_before() {
-        let bases = ["begin", super::PARTS, super::PRETRAIN, "3-sft"];
+        let bases = ["begin", super::PARTS, super::PRETRAIN];
         for (stage, before) in STAGES.into_iter().zip(bases) {
             let path = xtask::root().join("recipes/mini").join(format!("{stage}.toml"));
             let text = std::fs::read_to_string(path).unwrap();
