@@ -93,7 +93,6 @@ mod tests {
         for data in [
             "A",
             "AAAAA",
-            "AA=",
             "AAA==",
             "AAAA=",
             "AAAA====",
