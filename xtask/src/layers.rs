@@ -22,7 +22,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("ixc-export", &["ixc-input", "ixc-files"]),
     ("ixc-model", &["ixc-nn", "ixc-input"]),
     ("ixc-embed", &["ixc-model", "ixc-nn", "ixc-input"]),
-    ("ixc-engine", &["ixc-model", "ixc-nn", "ixc-input"]),
+    ("ixc-engine", &["ixc-model", "ixc-nn", "ixc-input", "ixc-files"]),
     ("ixc-train", &["ixc-model", "ixc-nn", "ixc-input", "ixc-files"]),
     ("ixc-library", &["ixc-input", "ixc-files"]),
     ("ixc-compose", &["ixc-library", "ixc-export", "ixc-input"]),

@@ -387,7 +387,7 @@ pub fn tokenizer(
 
 /// The folder that a model path stands for: itself, or where its weight file lies.
 pub fn model_folder(path: &Path) -> &Path {
-    if path.is_dir() { path } else { path.parent().unwrap_or(Path::new(".")) }
+    if path.is_dir() { path } else { ixc_files::folder_of(path) }
 }
 
 fn context(config: &ModelConfig, asked: Option<usize>) -> Result<usize, Error> {

@@ -44,6 +44,13 @@ fn set(folder: &Path, key: &str, value: &str) {
 }
 
 #[test]
+fn a_file_without_a_folder_lies_here() {
+    use ixc_engine::engine::model_folder;
+    assert_eq!(model_folder(Path::new("no-such.gguf")), Path::new("."));
+    assert_eq!(model_folder(Path::new("models/no-such.gguf")), Path::new("models"));
+}
+
+#[test]
 fn no_config() {
     let folder = folder();
     std::fs::remove_file(folder.path().join("config.json")).unwrap();

@@ -46,17 +46,21 @@ pub fn decode(url: &str) -> Result<Vec<u8>, Error> {
 /// # Errors
 /// [`Error::DataUrl`] when it is none, or was cut off.
 pub fn base64(data: &[u8]) -> Result<Vec<u8>, Error> {
-    const CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true);
-    const ENGINE: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, CONFIG);
+    const fn engine(padding: DecodePaddingMode) -> GeneralPurpose {
+        let config = GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true);
+        GeneralPurpose::new(&alphabet::STANDARD, config.with_decode_padding_mode(padding))
+    }
+    const BARE: GeneralPurpose = engine(DecodePaddingMode::RequireNone);
+    const PADDED: GeneralPurpose = engine(DecodePaddingMode::RequireCanonical);
+    // Half of the padding is a sign of what was cut off, as half of a group is.
+    let engine = if data.contains(&b'=') { PADDED } else { BARE };
     let decoded = match data.iter().any(u8::is_ascii_whitespace) {
         true => {
             let mut data = data.to_vec();
             data.retain(|byte| !byte.is_ascii_whitespace());
-            ENGINE.decode(data)
+            engine.decode(data)
         }
-        false => ENGINE.decode(data),
+        false => engine.decode(data),
     };
     decoded.map_err(|error| Error::DataUrl {
         problem: format!("is not Base64, or was cut off ({error})"),
@@ -93,6 +97,7 @@ mod tests {
         for data in [
             "A",
             "AAAAA",
+            "AA=",
             "AAA==",
             "AAAA=",
             "AAAA====",
