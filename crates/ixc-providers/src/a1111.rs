@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     Form,
     answer::Few,
-    call::{Connection, Trouble},
+    call::{Call, Trouble},
     config::A1111,
     picture::{self, Gathered},
 };
@@ -37,19 +37,13 @@ struct Info {
 }
 
 impl Form for A1111 {
-    fn ask(
-        &self,
-        at: &Connection,
-        wanted: &Wanted<'_>,
-        stop: &dyn Fn() -> bool,
-    ) -> Result<Given, Trouble> {
-        let call = at.call(stop);
+    fn ask(&self, call: &Call<'_>, wanted: &Wanted<'_>) -> Result<Given, Trouble> {
         let (prompt, most) = (self.prompt.of(wanted.caption), self.count.min(wanted.most));
         // Seeds of 32 bits are what every sampler of theirs takes.
         let seed = wanted.seed & u64::from(u32::MAX);
         let body = self.body(&prompt, seed, most);
         // A contact sheet may come beside them.
-        let limit = picture::json_bytes(most + 1, &call);
+        let limit = picture::json_bytes(most + 1, call);
         let answer: Answer = match call.post("/sdapi/v1/txt2img", &body, limit, EXPECTED) {
             Ok(answer) => answer,
             Err(trouble) => {
@@ -72,9 +66,9 @@ impl Form for A1111 {
                 seed: seed.or(Some(asked)),
                 prompt: prompt.clone(),
             });
-            gathered.take(picture::encoded(text, &call).map(|bytes| (bytes, made)), &call)?;
+            gathered.take(picture::encoded(text, call).map(|bytes| (bytes, made)), call)?;
         }
-        gathered.end(EXPECTED, &call)
+        gathered.end(EXPECTED, call)
     }
 }
 

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::{
     Form,
     answer::Few,
-    call::{Call, Connection, Trouble},
+    call::{Call, Trouble},
     config::ComfyUi,
     limits::JSON_BYTES,
     picture::{self, Gathered, PICTURE},
@@ -73,13 +73,7 @@ struct File {
 }
 
 impl Form for ComfyUi {
-    fn ask(
-        &self,
-        at: &Connection,
-        wanted: &Wanted<'_>,
-        stop: &dyn Fn() -> bool,
-    ) -> Result<Given, Trouble> {
-        let call = at.call(stop);
+    fn ask(&self, call: &Call<'_>, wanted: &Wanted<'_>) -> Result<Given, Trouble> {
         let prompt = self.prompt.of(wanted.caption);
         let seed = wanted.seed & u64::from(u32::MAX);
         let slots = Slots {
@@ -92,11 +86,11 @@ impl Form for ComfyUi {
         let body = json!({"prompt": self.workflow.filled(&slots)});
         let queued: Queued = call.post("/prompt", &body, JSON_BYTES, QUEUED)?;
         let id = queued.prompt_id;
-        let files = waited(at, &id, &call).inspect_err(|trouble| {
+        let files = waited(&id, call).inspect_err(|trouble| {
             // Otherwise it is done with it itself.
-            let is_late = Instant::now() + at.patience.poll >= call.deadline();
+            let is_late = Instant::now() + call.connection.patience.poll >= call.deadline();
             if matches!(trouble, Trouble::Stopped) || is_late {
-                give_up(&id, &call);
+                give_up(&id, call);
             }
         })?;
         let made = Made {
@@ -113,9 +107,9 @@ impl Form for ComfyUi {
                 segment(&file.kind)
             );
             let bytes = call.file(&path, PICTURE).and_then(picture::answered);
-            gathered.take(bytes.map(|bytes| (bytes, About::Made(made.clone()))), &call)?;
+            gathered.take(bytes.map(|bytes| (bytes, About::Made(made.clone()))), call)?;
         }
-        gathered.end(DONE, &call)
+        gathered.end(DONE, call)
     }
 }
 
@@ -132,17 +126,17 @@ fn give_up(id: &str, call: &Call<'_>) {
 }
 
 /// The pictures that are there when it is done: those that were to be kept, else previews.
-fn waited(at: &Connection, id: &str, call: &Call<'_>) -> Result<Vec<File>, Trouble> {
+fn waited(id: &str, call: &Call<'_>) -> Result<Vec<File>, Trouble> {
     loop {
         let mut history: BTreeMap<String, Entry> =
             call.get(&format!("/history/{}", segment(id)), DONE)?;
         if let Some(entry) = history.remove(id) {
             return done(entry);
         }
-        if Instant::now() + at.patience.poll > call.deadline() {
+        if Instant::now() + call.connection.patience.poll > call.deadline() {
             return Err(call.late(DONE));
         }
-        call.pause(at.patience.poll)?;
+        call.pause(call.connection.patience.poll)?;
     }
 }
 

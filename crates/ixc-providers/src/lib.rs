@@ -32,7 +32,7 @@ pub use config::{A1111, ComfyUi, Config, Entry, KINDS, Kind, OpenAi, Prompt};
 pub use error::Error;
 pub use workflow::Workflow;
 
-use call::{Connection, Trouble};
+use call::{Call, Connection, Trouble};
 
 /// Services that can be asked.
 #[derive(Debug, Default)]
@@ -46,12 +46,7 @@ pub struct Services {
 /// What a service speaks.
 trait Form: fmt::Debug {
     /// Pictures for a caption, as [`Service::pictures`] has it.
-    fn ask(
-        &self,
-        at: &Connection,
-        wanted: &Wanted<'_>,
-        stop: &dyn Fn() -> bool,
-    ) -> Result<Given, Trouble>;
+    fn ask(&self, call: &Call<'_>, wanted: &Wanted<'_>) -> Result<Given, Trouble>;
 }
 
 /// A service that is reached over a connection.
@@ -71,7 +66,7 @@ impl<F: Form> Service for Remote<F> {
     }
 
     fn pictures(&self, wanted: &Wanted<'_>, stop: &dyn Fn() -> bool) -> Result<Given, Failed> {
-        let given = self.form.ask(&self.connection, wanted, stop);
+        let given = self.form.ask(&self.connection.call(stop), wanted);
         given.map_err(|trouble| self.connection.failed(trouble))
     }
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::{
     Form,
     answer::Few,
-    call::{Connection, Trouble},
+    call::{Call, Trouble},
     config::OpenAi,
     picture::{self, Gathered, PICTURE},
 };
@@ -28,13 +28,7 @@ struct Image {
 }
 
 impl Form for OpenAi {
-    fn ask(
-        &self,
-        at: &Connection,
-        wanted: &Wanted<'_>,
-        stop: &dyn Fn() -> bool,
-    ) -> Result<Given, Trouble> {
-        let call = at.call(stop);
+    fn ask(&self, call: &Call<'_>, wanted: &Wanted<'_>) -> Result<Given, Trouble> {
         let (prompt, most) = (self.prompt.of(wanted.caption), self.count.min(wanted.most));
         let mut body = json!({"model": self.model, "prompt": prompt, "n": most});
         if let Some(size) = &self.size {
@@ -43,12 +37,12 @@ impl Form for OpenAi {
         if let Some(format) = &self.response_format {
             body["response_format"] = format.as_str().into();
         }
-        let limit = picture::json_bytes(most, &call);
+        let limit = picture::json_bytes(most, call);
         let answer: Answer = call.post("/v1/images/generations", &body, limit, EXPECTED)?;
         let mut gathered = Gathered::new();
         for image in answer.data.0.into_iter().take(most) {
             let bytes = match (&image.b64_json, &image.url) {
-                (Some(text), _) => picture::encoded(text, &call),
+                (Some(text), _) => picture::encoded(text, call),
                 (None, Some(link)) => {
                     call.linked(link, PICTURE).and_then(|(answer, _)| picture::answered(answer))
                 }
@@ -60,8 +54,8 @@ impl Form for OpenAi {
             };
             let (model, prompt) = (Some(self.model.clone()), prompt.clone());
             let made = About::Made(Made { model, seed: None, prompt });
-            gathered.take(bytes.map(|bytes| (bytes, made)), &call)?;
+            gathered.take(bytes.map(|bytes| (bytes, made)), call)?;
         }
-        gathered.end(EXPECTED, &call)
+        gathered.end(EXPECTED, call)
     }
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::{
     Form,
     answer::Few,
-    call::{Connection, Trouble},
+    call::{Call, Trouble},
     limits::{CAPTION_CHARS, JSON_BYTES},
     picture::{self, Gathered, PICTURE},
 };
@@ -34,13 +34,7 @@ struct Data {
 }
 
 impl Form for Search {
-    fn ask(
-        &self,
-        at: &Connection,
-        wanted: &Wanted<'_>,
-        stop: &dyn Fn() -> bool,
-    ) -> Result<Given, Trouble> {
-        let call = at.call(stop);
+    fn ask(&self, call: &Call<'_>, wanted: &Wanted<'_>) -> Result<Given, Trouble> {
         let caption: String = wanted.caption.chars().take(CAPTION_CHARS).collect();
         let body = json!({"caption": caption, "exclude": wanted.exclude, "need_idxs": true});
         let answer: Answer = call.post("", &body, JSON_BYTES, EXPECTED)?;
@@ -60,8 +54,8 @@ impl Form for Search {
             let picture = call.linked(&link, PICTURE).and_then(|(answer, address)| {
                 Ok((picture::answered(answer)?, About::Found { key, address }))
             });
-            gathered.take(picture, &call)?;
+            gathered.take(picture, call)?;
         }
-        gathered.end(EXPECTED, &call)
+        gathered.end(EXPECTED, call)
     }
 }
