@@ -5,7 +5,7 @@
 //! (nobody writes pictures that way) and the media type, since a picture's own first bytes tell what it is.
 
 use base64::{
-    Engine, alphabet,
+    DecodeError, Engine, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 
@@ -63,7 +63,14 @@ pub fn base64(data: &[u8]) -> Result<Vec<u8>, Error> {
         false => engine.decode(data),
     };
     decoded.map_err(|error| Error::DataUrl {
-        problem: format!("is not Base64, or was cut off ({error})"),
+        problem: match error {
+            // White space is not counted.
+            DecodeError::InvalidByte(at, byte) => {
+                let byte = byte.escape_ascii();
+                format!("holds `{byte}` at {at} of its data, which is not Base64 there")
+            }
+            _ => "ends in the middle of a Base64 group: it was cut off".into(),
+        },
     })
 }
 
@@ -94,20 +101,12 @@ mod tests {
         {
             assert!(problem(url).contains("has no `;base64,`"), "{url}");
         }
-        for data in [
-            "A",
-            "AAAAA",
-            "AA=",
-            "AAA==",
-            "AAAA=",
-            "AAAA====",
-            "=",
-            "A-_A",
-            "AA==AA==",
-            "A\u{e9}AA",
-            "AA%3D",
-        ] {
-            assert!(problem(&format!("data:;base64,{data}")).contains("is not Base64"), "{data}");
+        for data in ["A", "AAAAA", "AA="] {
+            assert!(problem(&format!("data:;base64,{data}")).contains("cut off"), "{data}");
         }
+        for data in ["AAA==", "AAAA=", "AAAA====", "=", "A-_A", "AA==AA==", "A\u{e9}AA", "AA%3D"] {
+            assert!(problem(&format!("data:;base64,{data}")).contains("not Base64"), "{data}");
+        }
+        assert!(problem("data:;base64,AA%3D").contains("holds `%` at 2 of its data"));
     }
 }

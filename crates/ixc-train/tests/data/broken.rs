@@ -316,7 +316,7 @@ fn images_that_cannot_be_used() {
         (ImageMissing, format!("expected the image as a path or a data: URL, found \"https://example.org/a.png\"{fetched}").replace("the image as", "an image as")),
         (ImageMissing, format!("expected an image as a path or a data: URL, found \"file:///a.png\"{fetched}")),
         (ImageUnreadable, "the image 0 (counted from 0, written into the sample): not a picture: expected PNG, JPEG, WebP, GIF, BMP or TIFF, found bytes that start like none of them; is it the right file?".into()),
-        (ImageUnreadable, "the image at image: the data: URL holds a character at 0 of its data that is not Base64; expected `data:image/png;base64,` and the file in Base64".into()),
+        (ImageUnreadable, "the image at image: the data: URL holds `%` at 0 of its data, which is not Base64 there; expected `data:image/png;base64,` and the file in Base64".into()),
         (ImageUnreadable, "the image folder.png: expected a picture file, found a folder".into()),
         (ImageUnreadable, "the image empty.png: the picture file is empty; expected PNG, JPEG, WebP, GIF, BMP or TIFF".into()),
         (ImageUnreadable, "the image text.png: not a picture: expected PNG, JPEG, WebP, GIF, BMP or TIFF, found bytes that start like none of them; is it the right file?".into()),
