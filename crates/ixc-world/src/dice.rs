@@ -44,6 +44,8 @@ pub enum Purpose {
     Things,
     /// Which of four pictures.
     Matching,
+    /// Where single things are.
+    Sides,
 }
 
 /// A stream of throws.

@@ -31,6 +31,7 @@ closed! {
         Patches "patches" "图块",
         Questions "questions" "问题",
         Things "things" "事物",
+        Sides "sides" "左右",
         Two "two" "两图",
         Refusals "refusals" "拒答",
         Matching "matching" "配图",
@@ -89,7 +90,7 @@ struct Manifest {
 }
 
 /// Counts up with every change of what is generated.
-const GENERATION: u32 = 1;
+const GENERATION: u32 = 2;
 
 /// Scenes of one part: what a stop costs at most.
 const PART: u64 = 500;

@@ -22,7 +22,7 @@ use ixc_world::{
         question::{Type, question, questions},
         refusal::refusals,
         talk::talk,
-        things::things,
+        things::{sides, things},
         two::{Pairing, pair},
     },
 };
@@ -102,6 +102,23 @@ fn questions_about_things_are_several_and_true() {
         assert_eq!(questions, things(&scene, 6));
     }
     assert!(asked > 200 * 5, "{asked}");
+}
+
+#[test]
+fn sides_are_asked_for_once_each() {
+    let mut asked = 0;
+    for scene in scenes(200) {
+        let questions = sides(&scene);
+        let with_side = scene.things.iter().filter(|thing| thing.side.is_some()).count();
+        assert_eq!(questions.len(), with_side, "{scene:?}");
+        for question in &questions {
+            assert_eq!(question.about, Type::Position);
+            assert!(answer::judge(question, &question.exchange.say), "{question:?}");
+        }
+        asked += with_side;
+        assert_eq!(questions, sides(&scene));
+    }
+    assert!(asked > 200, "{asked}");
 }
 
 #[test]

@@ -21,6 +21,9 @@ use crate::{
     split::SceneId,
 };
 
+/// Of a hundred English instructions, those in the words that people type.
+const FREE: usize = 25;
+
 /// What an instruction asks for, as data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wants {
@@ -113,14 +116,17 @@ pub(crate) fn scene_with(id: SceneId, dice: &mut Dice, holds: impl Fn(&Scene) ->
 fn attempt(id: SceneId, language: Language, dice: &mut Dice) -> Article {
     let sections = dice.between(2, 4);
     let mut scenes = vec![scene_with(id, dice, |_| true)];
-    let one_place = dice.chance(40);
+    let free = language == Language::English && dice.chance(FREE);
+    let one_place = free || dice.chance(40);
     while scenes.len() < sections {
         let first = scenes[0].clone();
         let used: Vec<_> = scenes.iter().map(|scene| (scene.place, scene.hour)).collect();
         // A section is known by its place, or by its hour where all have one place.
         scenes.push(scene_with(id, dice, |scene| {
             if one_place {
-                scene.place == first.place && !used.contains(&(scene.place, scene.hour))
+                let season = !free || scene.season == first.season;
+                let known = used.contains(&(scene.place, scene.hour));
+                scene.place == first.place && season && !known
             } else {
                 !used.iter().any(|(place, _)| *place == scene.place)
             }
@@ -131,19 +137,18 @@ fn attempt(id: SceneId, language: Language, dice: &mut Dice) -> Article {
     let title = title(&scenes, one_place, language, dice);
     let mut lines = vec![title.clone()];
     lines.extend(body(&scenes, &picks, language, tone, dice));
-    let supplied = if dice.chance(30) { scenes.clone() } else { Vec::new() };
-    let (instruction, wants) = instruct(
-        &Brief {
-            scenes: &scenes,
-            picks: &picks,
-            title: &title,
-            tone,
-            one_place,
-            with_pictures: !supplied.is_empty(),
-            language,
-        },
-        dice,
-    );
+    let supplied = if !free && dice.chance(30) { scenes.clone() } else { Vec::new() };
+    let brief = Brief {
+        scenes: &scenes,
+        picks: &picks,
+        title: &title,
+        tone,
+        one_place,
+        with_pictures: !supplied.is_empty(),
+        language,
+    };
+    let asked = if free { instruct_freely } else { instruct };
+    let (instruction, wants) = asked(&brief, dice);
     illustrate(
         id,
         Article {
@@ -382,6 +387,48 @@ fn instruct(brief: &Brief<'_>, dice: &mut Dice) -> (String, Wants) {
         (false, false) => table::INSTRUCTIONS,
     };
     (any(phrases, &slots, dice).trim().to_owned(), wants)
+}
+
+/// An instruction as people type it: a moment somewhere, in words that are not the world's own, and a few wishes.
+fn instruct_freely(brief: &Brief<'_>, dice: &mut Dice) -> (String, Wants) {
+    let first = &brief.scenes[0];
+    let sections = brief.scenes.len();
+    let wherever = any(&[nouns::somewhere(first.place)], &[], dice);
+    let moment = nouns::moment(first, dice);
+    let names: Vec<String> =
+        brief.picks[0].iter().take(1).map(|thing| nouns::indefinite(thing, Detail::Full)).collect();
+    let slots = [
+        ("where", wherever.as_str()),
+        ("season", first.season.english()),
+        ("hour", first.hour.english()),
+        ("moment", moment.as_str()),
+        ("number", nouns::number(sections as u8)),
+        ("tone", table::TONES[brief.tone].0),
+        ("must", &list(&names)),
+    ];
+    let (subject, holds): (_, fn(&Scene) -> Vec<Fact>) = match dice.below(3) {
+        0 => (table::FREE_PLACE, |_| Vec::new()),
+        1 => (table::FREE_SEASON, |scene| vec![Fact::Season(scene.season)]),
+        _ => (table::FREE_HOUR, |scene| vec![Fact::Season(scene.season), Fact::Hour(scene.hour)]),
+    };
+    let mut parts = vec![sentence(subject, &slots, dice), any(table::FREE_LENGTH, &slots, dice)];
+    if dice.chance(60) {
+        parts.push(any(table::FREE_TONE, &slots, dice));
+    }
+    let must = !names.is_empty() && dice.chance(30);
+    if must {
+        parts.push(any(table::FREE_MUST, &slots, dice));
+    }
+    // What the first section is about is asked for; the others are in the same place.
+    let about = |(at, scene): (usize, &Scene)| {
+        let mut facts = vec![Fact::Place(scene.place)];
+        facts.extend(if at == 0 { holds(scene) } else { Vec::new() });
+        facts
+    };
+    let outline = brief.scenes.iter().enumerate().map(about).collect();
+    let must =
+        if must { brief.picks[0].iter().take(1).flat_map(facts_of).collect() } else { Vec::new() };
+    (parts.join(", "), Wants { sections, outline, must })
 }
 
 fn places(brief: &Brief<'_>) -> Vec<String> {

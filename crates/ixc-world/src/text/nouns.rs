@@ -156,6 +156,40 @@ pub(crate) fn weather(scene: &Scene, dice: &mut Dice) -> &'static str {
     }
 }
 
+/// Somewhere at a place of this kind, in words that people use and the world does not: a phrase with choices.
+pub(crate) fn somewhere(place: Place) -> &'static str {
+    match place {
+        Place::Meadow => {
+            "{on a farm|on an old farm|in the {country|countryside|fields}|in a {green |wide |}meadow|out in the fields}"
+        }
+        Place::Mountains => {
+            "{in a {small |quiet |}mountain {village|valley|hut}|in the {high |}{mountains|hills|Alps}|high up in the mountains|in a village in the mountains}"
+        }
+        Place::Forest => {
+            "{in {the|a} {dark |deep |quiet |}{woods|forest|wood}|on a forest path|in a forest clearing|among the trees}"
+        }
+        Place::Lake => {
+            "{by {a|the} {quiet |small |}{lake|lakeside|pond}|on the {lake|shore of a lake}|at the {lake|water}}"
+        }
+        Place::Beach => {
+            "{at the {sea|seaside|beach|coast|ocean}|on {the|a} {beach|coast|island}|by the sea|in a harbour}"
+        }
+        Place::Street => {
+            "{in {a|the} {small |old |busy |}{town|city|street}|in a market town|downtown|in the streets of {a town|the city}}"
+        }
+        Place::Park => {
+            "{in {a|the} {green |city |old |}{park|garden}|in the public gardens|in a park in the city}"
+        }
+        Place::LivingRoom => {
+            "{at home|in a {cosy |warm |}{living room|lounge}|at home in the living room|by the sofa}"
+        }
+        Place::Kitchen => {
+            "{in {a|the|grandmother's} {warm |old |}kitchen|at the kitchen table|in a bakery}"
+        }
+        Place::Bedroom => "{in {a|the|my} {quiet |small |}bedroom|in a child's room|in bed}",
+    }
+}
+
 /// "a foggy winter morning".
 pub(crate) fn moment(scene: &Scene, dice: &mut Dice) -> String {
     let (weather, season, hour) =

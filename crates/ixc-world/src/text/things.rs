@@ -1,4 +1,5 @@
-//! Questions about single things, several about one picture: whether they are there, where, how many, which are alike.
+//! Questions about single things, several about one picture: whether they are there, where, how many, which are alike;
+//! or where each of them is, and nothing else.
 //!
 //! What a whole scene shows is learned by itself; that a thing is there, and where, takes many more questions
 //! ([`crate::text::question`] has all types in even shares). Deliberately absent: other questions.
@@ -9,7 +10,7 @@ use super::{
 };
 use crate::{
     dice::{Dice, Purpose},
-    scene::Scene,
+    scene::{Scene, Thing},
 };
 
 /// Types, each as often as it is asked.
@@ -42,4 +43,16 @@ pub fn things(scene: &Scene, count: usize) -> Vec<Question> {
         }
     }
     found
+}
+
+/// Where each thing is that has a side, each asked for once, so that no answer can be taken from the one before; none where
+/// no thing has one.
+pub fn sides(scene: &Scene) -> Vec<Question> {
+    let mut dice = Dice::of(scene.id, Purpose::Sides);
+    let language = Language::of(scene.id);
+    let alone = |thing: &Thing| Scene { things: vec![thing.clone()], ..scene.clone() };
+    let mut scenes: Vec<Scene> = scene.things.iter().map(alone).collect();
+    dice.shuffle(&mut scenes);
+    let ask = |one: &Scene| question(one, Type::Position, language, &mut dice);
+    scenes.iter().filter_map(ask).collect()
 }

@@ -73,6 +73,15 @@ pub(super) fn of(options: &Options, what: What, number: u64) -> Result<String, E
             }
             scribe.about(&scene, questions)
         }
+        What::Sides => {
+            let scene = sample::scene(id);
+            let mut asked = things::sides(&scene);
+            if asked.is_empty() {
+                // Every number has a sample.
+                asked = things::things(&scene, 1);
+            }
+            scribe.about(&scene, exchanges(asked))
+        }
         What::Matching => {
             let made = matching::matching(id);
             let pictures = made.pictures.iter().enumerate();

@@ -93,6 +93,8 @@ enum WhatArg {
     Questions,
     /// Questions about single things of a picture: whether they are there, where, how many
     Things,
+    /// On which side each thing of a picture is, and nothing else
+    Sides,
     /// Questions about two pictures
     Two,
     /// Questions about what is not there
@@ -118,6 +120,7 @@ impl WhatArg {
             Self::Patches => What::Patches,
             Self::Questions => What::Questions,
             Self::Things => What::Things,
+            Self::Sides => What::Sides,
             Self::Two => What::Two,
             Self::Matching => What::Matching,
             Self::Refusals => What::Refusals,

@@ -83,6 +83,26 @@ pub(crate) const INSTRUCTIONS: &[&str] = &[
     "Title: $title. {Write the article|Write an article for it}. $detail",
     "Write {about|an article about} $subject {under|with} the title \"$title\". $detail",
 ];
+/// Instructions as people type them, by what they say: a place, a season, an hour of the day.
+pub(crate) const FREE_PLACE: &[&str] = &[
+    "{A day|A walk|An hour|Our holidays|A visit|Impressions|Life} $where",
+    "{Write|Tell me|An article|A story|Something} about {a day|a visit|life|a walk} $where",
+    "What {happens|there is to see} $where",
+];
+pub(crate) const FREE_SEASON: &[&str] = &[
+    "{$season|A day in $season|A $season day|A walk in $season} $where",
+    "{Write|Tell me|An article|A story} about {$season|a $season day} $where",
+    "How $season {looks|feels} $where",
+];
+pub(crate) const FREE_HOUR: &[&str] = &[
+    "{A $season $hour|$moment|A $hour in $season} $where",
+    "{Write|Tell me|An article|A story} about {a $season $hour|$moment} $where",
+];
+pub(crate) const FREE_LENGTH: &[&str] =
+    &["$number {sections|paragraphs}", "in $number {sections|parts|paragraphs}"];
+pub(crate) const FREE_TONE: &[&str] =
+    &["$tone tone", "{in a |}$tone {tone|mood|voice}", "$tone, please"];
+pub(crate) const FREE_MUST: &[&str] = &["with $must", "mention $must", "$must in it"];
 /// Instructions that come with pictures.
 pub(crate) const INSTRUCTIONS_PICTURES: &[&str] = &[
     "{Write|Please write} an article {about|that goes with} {these|the} $number pictures. $detail",
