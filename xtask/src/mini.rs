@@ -3,7 +3,11 @@
 //! Each step makes one thing in the working folder and is passed over when that thing is there, and training goes
 //! on behind its newest checkpoint: so the same command goes on after a stop, whatever stopped it. Seeds are
 //! written here and in the recipes, so it makes the same model again (`docs/mini-model.md`).
-//! Deliberately absent: anything that `ixc` does not do by itself.
+//! Deliberately absent: anything that `ixc` does not do by itself, but for two changes of weights between stages.
+
+mod between;
+mod columns;
+mod weights;
 
 use std::{
     fs,
@@ -11,6 +15,8 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+
+use weights::Tensors;
 
 use crate::{
     cuda::libraries,
@@ -29,7 +35,7 @@ struct World {
     labels: bool,
 }
 
-const WORLDS: [World; 5] = [
+const WORLDS: [World; 10] = [
     World {
         folder: "train",
         split: "train",
@@ -54,6 +60,48 @@ const WORLDS: [World; 5] = [
         scenes: 400,
         what: "captions,patches,questions,language",
         labels: true,
+    },
+    // What the later stages learn from, when the tower is no longer asked what each patch shows: answers alone, as labels
+    // of 64 rows would count for more than an answer's one word.
+    World {
+        folder: "more",
+        split: "train",
+        seed: "31",
+        scenes: 24_000,
+        what: "things,sides,questions,captions,refusals,edits,language,talk",
+        labels: false,
+    },
+    World {
+        folder: "more-two",
+        split: "train",
+        seed: "32",
+        scenes: 12_000,
+        what: "two",
+        labels: false,
+    },
+    World {
+        folder: "more-matching",
+        split: "train",
+        seed: "33",
+        scenes: 10_000,
+        what: "matching",
+        labels: false,
+    },
+    World {
+        folder: "more-articles",
+        split: "train",
+        seed: "34",
+        scenes: 6_000,
+        what: "articles",
+        labels: false,
+    },
+    World {
+        folder: "val2",
+        split: "val",
+        seed: "2",
+        scenes: 150,
+        what: "sides,questions,two,matching",
+        labels: false,
     },
     // What the ablation learns from: pictures that the tower has not seen, and answers alone, as data usually is.
     World {
@@ -80,8 +128,22 @@ const SEED: &str = "1";
 /// Pieces of the tokenizer.
 const VOCABULARY: &str = "2560";
 
-/// The training stages, in the paper's order: a recipe of each name writes a folder of that name.
-const STAGES: [&str; 3] = ["1-language", PRETRAIN, "3-sft"];
+/// The training stages, the paper's first: a recipe of each name writes a folder of that name.
+const STAGES: [&str; 6] = ["1-language", PRETRAIN, SFT, SIDES, THINGS, LAST];
+
+/// Everything learns everything.
+const SFT: &str = "3-sft";
+
+/// The stage that teaches left and right, and what it begins with: the stage before with columns in its tower.
+const SIDES: &str = "4-sides";
+const COLUMNS: &str = "columns";
+
+/// The stage about single things and several pictures.
+const THINGS: &str = "5-things";
+
+/// Everything again, and what it begins with: a part of the way that the two stages before it went.
+const LAST: &str = "6-sft";
+const BETWEEN: &str = "between";
 
 /// The stage that trains the tower.
 pub(crate) const PRETRAIN: &str = "2-pretrain";
@@ -149,6 +211,15 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<()> {
             let parts = ["init", "--tower", "begin", "--language", "1-language", "--seed", SEED];
             plan.program.once(PARTS, &[&parts[..], &SIDE_AND_RANK].concat())?;
         }
+        if stage == SIDES {
+            plan.change(COLUMNS, &[SFT], |mut models| {
+                columns::columns(&mut models[0])?;
+                Ok(models.remove(0))
+            })?;
+        }
+        if stage == LAST {
+            plan.change(BETWEEN, &[COLUMNS, SIDES, THINGS], |models| between::between(&models))?;
+        }
         plan.train(stage)?;
     }
     plan.file()?;
@@ -191,6 +262,24 @@ impl Plan {
         self.program.once("begin", &[&init[..], &tokenizer].concat())
     }
 
+    /// A model made of others' weights, which has its name when it is whole.
+    fn change(
+        &self,
+        name: &str,
+        from: &[&str],
+        make: impl FnOnce(Vec<Tensors>) -> Result<Tensors>,
+    ) -> Result<()> {
+        let folder = |name: &str| self.program.folder.join(name);
+        if folder(name).exists() {
+            return Ok(());
+        }
+        let (from, making): (Vec<PathBuf>, PathBuf) =
+            (from.iter().map(|name| folder(name)).collect(), folder(&format!("{name}.part")));
+        let from: Vec<&Path> = from.iter().map(PathBuf::as_path).collect();
+        weights::write(&from, &making, make)?;
+        fs::rename(making, folder(name)).with_context(|| name.to_owned())
+    }
+
     /// One stage.
     fn train(&self, stage: &str) -> Result<()> {
         let out = self.program.folder.join(stage);
@@ -210,8 +299,7 @@ impl Plan {
 
     /// The model in one file.
     fn file(&self) -> Result<()> {
-        let last = STAGES[STAGES.len() - 1];
-        self.program.once("mini.gguf", &["quantize", last, "--to", PRECISION])
+        self.program.once("mini.gguf", &["quantize", LAST, "--to", PRECISION])
     }
 
     /// What it can do.
@@ -270,7 +358,8 @@ mod tests {
 
     #[test]
     fn every_stage_has_a_recipe_that_goes_on_from_the_one_before() {
-        let bases = ["begin", super::PARTS, super::PRETRAIN];
+        let bases =
+            ["begin", super::PARTS, super::PRETRAIN, super::COLUMNS, super::SIDES, super::BETWEEN];
         for (stage, before) in STAGES.into_iter().zip(bases) {
             let path = xtask::root().join("recipes/mini").join(format!("{stage}.toml"));
             let text = std::fs::read_to_string(path).unwrap();
