@@ -92,7 +92,7 @@ const WORLDS: [World; 10] = [
         split: "train",
         seed: "34",
         scenes: 6_000,
-        what: "articles",
+        what: "articles,writing",
         labels: false,
     },
     World {
@@ -129,7 +129,7 @@ const SEED: &str = "1";
 const VOCABULARY: &str = "2560";
 
 /// The training stages, the paper's first: a recipe of each name writes a folder of that name.
-const STAGES: [&str; 6] = ["1-language", PRETRAIN, SFT, SIDES, THINGS, LAST];
+const STAGES: [&str; 7] = ["1-language", PRETRAIN, SFT, SIDES, THINGS, AGAIN, LAST];
 
 /// Everything learns everything.
 const SFT: &str = "3-sft";
@@ -142,8 +142,11 @@ const COLUMNS: &str = "columns";
 const THINGS: &str = "5-things";
 
 /// Everything again, and what it begins with: a part of the way that the two stages before it went.
-const LAST: &str = "6-sft";
+const AGAIN: &str = "6-sft";
 const BETWEEN: &str = "between";
+
+/// Articles above all.
+const LAST: &str = "7-writing";
 
 /// The stage that trains the tower.
 pub(crate) const PRETRAIN: &str = "2-pretrain";
@@ -217,7 +220,7 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<()> {
                 Ok(models.remove(0))
             })?;
         }
-        if stage == LAST {
+        if stage == AGAIN {
             plan.change(BETWEEN, &[COLUMNS, SIDES, THINGS], |models| between::between(&models))?;
         }
         plan.train(stage)?;
@@ -358,8 +361,15 @@ mod tests {
 
     #[test]
     fn every_stage_has_a_recipe_that_goes_on_from_the_one_before() {
-        let bases =
-            ["begin", super::PARTS, super::PRETRAIN, super::COLUMNS, super::SIDES, super::BETWEEN];
+        let bases = [
+            "begin",
+            super::PARTS,
+            super::PRETRAIN,
+            super::COLUMNS,
+            super::SIDES,
+            super::BETWEEN,
+            super::AGAIN,
+        ];
         for (stage, before) in STAGES.into_iter().zip(bases) {
             let path = xtask::root().join("recipes/mini").join(format!("{stage}.toml"));
             let text = std::fs::read_to_string(path).unwrap();

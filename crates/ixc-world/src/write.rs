@@ -36,6 +36,7 @@ closed! {
         Refusals "refusals" "拒答",
         Matching "matching" "配图",
         Articles "articles" "文章",
+        Writing "writing" "写作",
         Edits "edits" "编辑",
         Language "language" "语言",
         Talk "talk" "闲谈",

@@ -35,6 +35,11 @@ fn threads_do_not_show_and_what_is_there_stays() {
         let other = three.path().join(file.path.file_name().unwrap());
         assert!(fs::read(&file.path).unwrap() == fs::read(&other).unwrap(), "{:?}", file.path);
     }
+    let lines = |name: &str| fs::read_to_string(one.path().join(name)).unwrap();
+    let articles = lines("articles.jsonl").replace("/articles/", "/writing/");
+    let writing = lines("writing.jsonl");
+    assert_eq!(writing.lines().count(), 8, "a conversation for each number");
+    assert!(writing.lines().all(|line| articles.lines().any(|other| other == line)));
     let picture = one.path().join("pictures/00000/00000003.png");
     assert!(
         fs::read(&picture).unwrap()

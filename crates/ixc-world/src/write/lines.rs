@@ -105,7 +105,8 @@ pub(super) fn of(options: &Options, what: What, number: u64) -> Result<String, E
             let exchanges = pair.questions.into_iter().map(|one| one.exchange);
             Ok(scribe.line("", &drawn, &marked(2, exchanges.collect())))
         }
-        What::Articles => scribe.article(&article::article(id)),
+        What::Articles => scribe.article(&article::article(id), usize::MAX),
+        What::Writing => scribe.article(&article::article(id), 1),
         What::Edits => {
             let action = Action::ALL[(number % Action::ALL.len() as u64) as usize];
             Ok(scribe.line("", &[], &[edit::edit(id, action).exchange]))
@@ -169,10 +170,10 @@ impl Scribe<'_> {
     }
 
     /// Every step of an article is a conversation of its own.
-    fn article(&self, article: &article::Article) -> Result<String, Error> {
+    fn article(&self, article: &article::Article, lessons: usize) -> Result<String, Error> {
         let mut drawn: Vec<(Scene, Drawn)> = Vec::new();
         let mut text = String::new();
-        for (step, lesson) in article.lessons().into_iter().enumerate() {
+        for (step, lesson) in article.lessons().into_iter().take(lessons).enumerate() {
             let mut pictures = Vec::new();
             for scene in lesson.pictures {
                 let known = drawn.iter().find(|(other, _)| *other == scene);

@@ -103,6 +103,8 @@ enum WhatArg {
     Matching,
     /// Articles, places, captions, choices
     Articles,
+    /// Articles without their places, captions and choices
+    Writing,
     /// Changes of a paragraph
     Edits,
     /// Texts without pictures
@@ -125,6 +127,7 @@ impl WhatArg {
             Self::Matching => What::Matching,
             Self::Refusals => What::Refusals,
             Self::Articles => What::Articles,
+            Self::Writing => What::Writing,
             Self::Edits => What::Edits,
             Self::Language => What::Language,
             Self::Talk => What::Talk,
@@ -148,8 +151,8 @@ pub(crate) fn run(args: WorldArgs) -> Result<(), Failure> {
         }
     }
     if what.is_empty() {
-        // Patches fit towers of one size alone, and truth is no conversation.
-        let special = [What::Patches, What::Truth];
+        // Patches fit towers of one size alone, writing is among the articles, and truth is no conversation.
+        let special = [What::Patches, What::Writing, What::Truth];
         what = What::ALL.iter().copied().filter(|what| !special.contains(what)).collect();
     }
     let options = Options {
