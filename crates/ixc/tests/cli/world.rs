@@ -19,6 +19,7 @@ fn conversations_and_their_pictures_are_written() {
         "captions",
         "questions",
         "things",
+        "sides",
         "two",
         "refusals",
         "matching",
