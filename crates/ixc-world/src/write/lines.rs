@@ -75,12 +75,7 @@ pub(super) fn of(options: &Options, what: What, number: u64) -> Result<String, E
         }
         What::Sides => {
             let scene = sample::scene(id);
-            let mut asked = things::sides(&scene);
-            if asked.is_empty() {
-                // Every number has a sample.
-                asked = things::things(&scene, 1);
-            }
-            scribe.about(&scene, exchanges(asked))
+            scribe.about(&scene, exchanges(sides(&scene)))
         }
         What::Matching => {
             let made = matching::matching(id);
@@ -123,6 +118,12 @@ pub(super) fn of(options: &Options, what: What, number: u64) -> Result<String, E
 
 fn exchanges(questions: Vec<question::Question>) -> Vec<Exchange> {
     questions.into_iter().map(|question| question.exchange).collect()
+}
+
+/// Where things are; every number has a sample, so where none has a side, another question about one.
+fn sides(scene: &Scene) -> Vec<question::Question> {
+    let asked = things::sides(scene);
+    if asked.is_empty() { things::things(scene, 1) } else { asked }
 }
 
 /// Puts places for pictures before the first question.
