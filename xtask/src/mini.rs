@@ -3,10 +3,10 @@
 //! Each step makes one thing in the working folder and is passed over when that thing is there, and training goes
 //! on behind its newest checkpoint: so the same command goes on after a stop, whatever stopped it. Seeds are
 //! written here and in the recipes, so it makes the same model again (`docs/mini-model.md`).
-//! Deliberately absent: anything that `ixc` does not do by itself, but for two changes of weights between stages.
+//! Deliberately absent: anything that `ixc` does not do by itself, but for changes of weights between stages.
 
-mod between;
 mod columns;
+mod mean;
 mod weights;
 
 use std::{
@@ -35,7 +35,7 @@ struct World {
     labels: bool,
 }
 
-const WORLDS: [World; 10] = [
+const WORLDS: [World; 13] = [
     World {
         folder: "train",
         split: "train",
@@ -68,7 +68,7 @@ const WORLDS: [World; 10] = [
         split: "train",
         seed: "31",
         scenes: 24_000,
-        what: "things,sides,questions,captions,refusals,edits,language,talk",
+        what: "things,sides,comparisons,questions,captions,refusals,edits,language,talk",
         labels: false,
     },
     World {
@@ -100,9 +100,26 @@ const WORLDS: [World; 10] = [
         split: "val",
         seed: "2",
         scenes: 150,
-        what: "sides,questions,two,matching",
+        what: "sides,comparisons,questions,two,matching",
         labels: false,
     },
+    World {
+        folder: "writing",
+        split: "train",
+        seed: "51",
+        scenes: 12_000,
+        what: "writing",
+        labels: false,
+    },
+    World {
+        folder: "pairs",
+        split: "train",
+        seed: "62",
+        scenes: 10_000,
+        what: "two,comparisons",
+        labels: false,
+    },
+    World { folder: "val3", split: "val", seed: "51", scenes: 150, what: "writing", labels: false },
     // What the ablation learns from: pictures that the tower has not seen, and answers alone, as data usually is.
     World {
         folder: "ablation",
@@ -129,7 +146,8 @@ const SEED: &str = "1";
 const VOCABULARY: &str = "2560";
 
 /// The training stages, the paper's first: a recipe of each name writes a folder of that name.
-const STAGES: [&str; 7] = ["1-language", PRETRAIN, SFT, SIDES, THINGS, AGAIN, LAST];
+const STAGES: [&str; 11] =
+    ["1-language", PRETRAIN, SFT, SIDES, THINGS, AGAIN, WRITING, ARTICLES, PAIRS, ALL, LAST];
 
 /// Everything learns everything.
 const SFT: &str = "3-sft";
@@ -145,8 +163,20 @@ const THINGS: &str = "5-things";
 const AGAIN: &str = "6-sft";
 const BETWEEN: &str = "between";
 
-/// Articles above all.
-const LAST: &str = "7-writing";
+/// Articles above all, among everything.
+const WRITING: &str = "7-writing";
+
+/// Articles alone; and beside that stage, from the same beginning, pairs of pictures and of things alone.
+const ARTICLES: &str = "8-articles";
+const PAIRS: &str = "9-pairs";
+
+/// Everything again, and what it begins with: parts of the ways of both.
+const ALL: &str = "10-all";
+const TOGETHER: &str = "together";
+
+/// Pairs above all, among everything; and between that and the stage before, the model.
+const LAST: &str = "11-pairs";
+const MODEL: &str = "mini";
 
 /// The stage that trains the tower.
 pub(crate) const PRETRAIN: &str = "2-pretrain";
@@ -221,10 +251,14 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<()> {
             })?;
         }
         if stage == AGAIN {
-            plan.change(BETWEEN, &[COLUMNS, SIDES, THINGS], |models| between::between(&models))?;
+            plan.mean(BETWEEN, &[(COLUMNS, 0.25), (SIDES, 0.4), (THINGS, 0.35)])?;
+        }
+        if stage == ALL {
+            plan.mean(TOGETHER, &[(WRITING, -0.5), (ARTICLES, 0.8), (PAIRS, 0.7)])?;
         }
         plan.train(stage)?;
     }
+    plan.mean(MODEL, &[(ALL, 0.65), (LAST, 0.35)])?;
     plan.file()?;
     plan.evaluate()?;
     if share == 1.0 { plan.ship() } else { Ok(()) }
@@ -283,6 +317,12 @@ impl Plan {
         fs::rename(making, folder(name)).with_context(|| name.to_owned())
     }
 
+    /// A model between others, with a share of each.
+    fn mean(&self, name: &str, of: &[(&str, f32)]) -> Result<()> {
+        let (from, shares): (Vec<&str>, Vec<f32>) = of.iter().copied().unzip();
+        self.change(name, &from, |models| mean::mean(&models, &shares))
+    }
+
     /// One stage.
     fn train(&self, stage: &str) -> Result<()> {
         let out = self.program.folder.join(stage);
@@ -302,7 +342,7 @@ impl Plan {
 
     /// The model in one file.
     fn file(&self) -> Result<()> {
-        self.program.once("mini.gguf", &["quantize", LAST, "--to", PRECISION])
+        self.program.once("mini.gguf", &["quantize", MODEL, "--to", PRECISION])
     }
 
     /// What it can do.
@@ -360,7 +400,7 @@ mod tests {
     use super::{STAGES, max_steps};
 
     #[test]
-    fn every_stage_has_a_recipe_that_goes_on_from_the_one_before() {
+    fn every_stage_has_a_recipe_that_goes_on_from_one_before() {
         let bases = [
             "begin",
             super::PARTS,
@@ -369,6 +409,10 @@ mod tests {
             super::SIDES,
             super::BETWEEN,
             super::AGAIN,
+            super::WRITING,
+            super::WRITING,
+            super::TOGETHER,
+            super::ALL,
         ];
         for (stage, before) in STAGES.into_iter().zip(bases) {
             let path = xtask::root().join("recipes/mini").join(format!("{stage}.toml"));

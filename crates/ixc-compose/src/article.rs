@@ -82,8 +82,12 @@ impl Article {
 
     /// Its candidates that services gave: which service, and the file's digest.
     pub fn kept(&self) -> impl Iterator<Item = (&str, &str)> {
-        let candidates = self.pictures().flat_map(|(_, picture)| &picture.candidates);
-        candidates.filter_map(|found| Some((found.origin.service()?, found.origin.kept()?)))
+        self.found().filter_map(|found| Some((found.origin.service()?, found.origin.kept()?)))
+    }
+
+    /// What was found for its pictures, but for the user's own.
+    pub fn found(&self) -> impl Iterator<Item = &Found> {
+        self.pictures().flat_map(|(_, picture)| &picture.candidates)
     }
 
     /// Its pictures, with their blocks' numbers.

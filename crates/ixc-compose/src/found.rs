@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use ixc_library::{About, Generated, Id};
+use ixc_library::{About, Caption, Generated, Id, Origin as Said};
 use serde::{Deserialize, Serialize};
 
 use crate::service::{Key, Made};
@@ -98,6 +98,24 @@ pub struct Found {
     /// Who made it.
     #[serde(default, skip_serializing_if = "Credit::is_empty")]
     pub credit: Credit,
+}
+
+impl Found {
+    /// Of a picture that a service made: its file's digest, and what a library is told of it.
+    pub fn made(&self) -> Option<(&str, About)> {
+        let Origin::Generated { service, made, digest } = &self.origin else { return None };
+        let Made { model, seed, prompt } = made.clone();
+        let generated =
+            Generated { model, seed: seed.map(|seed| seed.to_string()), prompt: Some(prompt) };
+        let text = self.caption.clone();
+        let about = About {
+            captions: vec![Caption { text, language: None, origin: Said::Given, model: None }],
+            source: Some(service.clone()),
+            generated: Some(generated),
+            ..About::default()
+        };
+        Some((digest, about))
+    }
 }
 
 /// Who made a picture, and what others may do with it.

@@ -243,11 +243,15 @@ impl Composition {
         self.article.as_ref().map_or(&[], |article| &article.sections)
     }
 
+    /// What libraries and services have for its places.
+    pub fn found(&self) -> impl Iterator<Item = &Found> {
+        self.candidates.iter().flatten().flat_map(|stage| &stage.found)
+    }
+
     /// The digests of pictures that services gave, as they are named; some perhaps more than once.
     pub fn kept(&self) -> impl Iterator<Item = &str> {
-        let found = self.candidates.iter().flatten().flat_map(|stage| &stage.found);
         let shown = self.choices.iter().flatten().flat_map(|stage| &stage.shown);
-        found.chain(shown).filter_map(|found| found.origin.kept())
+        self.found().chain(shown).filter_map(|found| found.origin.kept())
     }
 
     /// Everything odd, in the order of the stages.

@@ -73,7 +73,7 @@ impl Library {
                         model: Some(model.to_owned()),
                         ..caption_of(text, None, Origin::Model)
                     };
-                    self.keep(id, new)?;
+                    self.say(id, new)?;
                     done.described += 1;
                 }
             }
@@ -99,7 +99,7 @@ impl Library {
     }
 
     /// Adds a caption behind those that are there.
-    fn keep(&mut self, id: Id, caption: Caption) -> Result<(), Error> {
+    fn say(&mut self, id: Id, caption: Caption) -> Result<(), Error> {
         let (file, commit) = (self.file.clone(), self.failed("keep a caption"));
         let change = self.change()?;
         let rows = Rows { db: &change, file: &file };

@@ -131,7 +131,7 @@ fn old_name(path: &Path) -> String {
 }
 
 /// The ending that says what the file is, whatever it was called.
-fn ending(file: &[u8]) -> &'static str {
+pub(crate) fn ending(file: &[u8]) -> &'static str {
     match file {
         [0x89, b'P', ..] => "png",
         [0xff, ..] => "jpg",

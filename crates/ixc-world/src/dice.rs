@@ -46,6 +46,8 @@ pub enum Purpose {
     Matching,
     /// Where single things are.
     Sides,
+    /// How two things compare.
+    Comparisons,
 }
 
 /// A stream of throws.

@@ -32,6 +32,7 @@ closed! {
         Questions "questions" "问题",
         Things "things" "事物",
         Sides "sides" "左右",
+        Comparisons "comparisons" "比较",
         Two "two" "两图",
         Refusals "refusals" "拒答",
         Matching "matching" "配图",

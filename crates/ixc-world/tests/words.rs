@@ -19,10 +19,10 @@ use ixc_world::{
         edit::{Action, edit},
         language::language,
         matching::matching,
-        question::{Type, question, questions},
+        question::{Type, Value, question, questions},
         refusal::refusals,
         talk::talk,
-        things::{sides, things},
+        things::{comparisons, sides, things},
         two::{Pairing, pair},
     },
 };
@@ -119,6 +119,28 @@ fn sides_are_asked_for_once_each() {
         assert_eq!(questions, sides(&scene));
     }
     assert!(asked > 200, "{asked}");
+}
+
+#[test]
+fn things_are_compared_two_by_two() {
+    let (mut asked, mut alike) = (0, [0, 0]);
+    for scene in scenes(300) {
+        let questions = comparisons(&scene);
+        let things = scene.things.len();
+        assert!(questions.len() <= things * things.saturating_sub(1) / 2, "{scene:?}");
+        for question in &questions {
+            assert_eq!(question.about, Type::Comparison);
+            assert!(answer::judge(question, &question.exchange.say), "{question:?}");
+            if let Value::Truth(truth) = question.value {
+                alike[usize::from(truth)] += 1;
+            }
+        }
+        asked += questions.len();
+        assert_eq!(questions, comparisons(&scene));
+    }
+    assert!(asked > 300, "{asked}");
+    // Colours that differ are not most of what is asked, though most pairs have such.
+    assert!(alike[0] < 3 * alike[1] && alike[1] < 3 * alike[0], "{alike:?}");
 }
 
 #[test]

@@ -45,6 +45,15 @@ pub(crate) fn open_to_search(reference: Option<&str>) -> Result<Library, Failure
     Ok(library)
 }
 
+/// Opens the library that a reference names, or makes an empty one.
+pub(crate) fn open_or_create(reference: &str) -> Result<Library, Failure> {
+    let folder = locate(reference)?;
+    if folder.join(FILE).is_file() || (reference == DRAWN && is_name(reference)) {
+        return open(Some(reference));
+    }
+    create(reference)
+}
+
 /// Makes an empty library of that name, or of that folder.
 pub(crate) fn create(reference: &str) -> Result<Library, Failure> {
     if reference == DRAWN && !Path::new(reference).is_dir() {

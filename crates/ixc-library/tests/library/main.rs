@@ -9,6 +9,7 @@ mod embedded;
 mod exporting;
 mod hostile;
 mod importing;
+mod keeping;
 mod looks;
 mod meanings;
 mod searching;

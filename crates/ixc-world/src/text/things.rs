@@ -1,12 +1,12 @@
 //! Questions about single things, several about one picture: whether they are there, where, how many, which are alike;
-//! or where each of them is, and nothing else.
+//! or nothing but where each of them is; or nothing but how they compare.
 //!
 //! What a whole scene shows is learned by itself; that a thing is there, and where, takes many more questions
 //! ([`crate::text::question`] has all types in even shares). Deliberately absent: other questions.
 
 use super::{
     Language,
-    question::{Question, Type, question},
+    question::{Question, Type, Value, question},
 };
 use crate::{
     dice::{Dice, Purpose},
@@ -23,6 +23,9 @@ const TYPES: [(Type, usize); 7] = [
     (Type::Distance, 1),
     (Type::Colour, 1),
 ];
+
+/// Of a hundred pairs of things whose colours differ, those that are asked about.
+const UNLIKE: usize = 30;
 
 /// Throws until a scene with few things is taken to have no more questions.
 const THROWS: usize = 40;
@@ -54,5 +57,26 @@ pub fn sides(scene: &Scene) -> Vec<Question> {
     let mut scenes: Vec<Scene> = scene.things.iter().map(alone).collect();
     dice.shuffle(&mut scenes);
     let ask = |one: &Scene| question(one, Type::Position, language, &mut dice);
+    scenes.iter().filter_map(ask).collect()
+}
+
+/// How things compare, of every two once, where they have something to compare. Colours that are not the same are the
+/// most, and few of them are asked about.
+pub fn comparisons(scene: &Scene) -> Vec<Question> {
+    let mut dice = Dice::of(scene.id, Purpose::Comparisons);
+    let language = Language::of(scene.id);
+    let alone = |one: &Thing, other: &Thing| Scene {
+        things: vec![one.clone(), other.clone()],
+        ..scene.clone()
+    };
+    let things = scene.things.iter().enumerate();
+    let mut scenes: Vec<Scene> = things
+        .flat_map(|(at, one)| scene.things[at + 1..].iter().map(move |other| alone(one, other)))
+        .collect();
+    dice.shuffle(&mut scenes);
+    let ask = |two: &Scene| {
+        let asked = question(two, Type::Comparison, language, &mut dice)?;
+        (asked.value != Value::Truth(false) || dice.chance(UNLIKE)).then_some(asked)
+    };
     scenes.iter().filter_map(ask).collect()
 }

@@ -75,7 +75,11 @@ pub(super) fn of(options: &Options, what: What, number: u64) -> Result<String, E
         }
         What::Sides => {
             let scene = sample::scene(id);
-            scribe.about(&scene, exchanges(sides(&scene)))
+            scribe.about(&scene, exchanges(or_another(&scene, things::sides(&scene))))
+        }
+        What::Comparisons => {
+            let scene = sample::scene(id);
+            scribe.about(&scene, exchanges(or_another(&scene, things::comparisons(&scene))))
         }
         What::Matching => {
             let made = matching::matching(id);
@@ -120,9 +124,8 @@ fn exchanges(questions: Vec<question::Question>) -> Vec<Exchange> {
     questions.into_iter().map(|question| question.exchange).collect()
 }
 
-/// Where things are; every number has a sample, so where none has a side, another question about one.
-fn sides(scene: &Scene) -> Vec<question::Question> {
-    let asked = things::sides(scene);
+/// The questions, and another one about a thing where there are none, since every number has a sample.
+fn or_another(scene: &Scene, asked: Vec<question::Question>) -> Vec<question::Question> {
     if asked.is_empty() { things::things(scene, 1) } else { asked }
 }
 

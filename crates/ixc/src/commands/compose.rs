@@ -10,7 +10,7 @@ use std::{
 
 use clap::{Args, ValueEnum, builder::PossibleValuesParser, builder::TypedValueParser};
 use ixc_compose::{
-    Composition, Error, Project, Request, Sources, Stage, Watch, assemble, compose,
+    Composition, Error, Generate, Project, Request, Sources, Stage, Watch, assemble, compose,
     limits::REQUEST_BYTES,
     request::{Images, Language},
 };
@@ -160,6 +160,12 @@ pub(crate) fn run(args: ComposeArgs) -> Result<(), Failure> {
     // What is found already needs no service any more.
     let asks = !made.has(Stage::Candidates) && made.request.images != Images::None;
     let services = if asks { args.services.open()? } else { Services::default() };
+    let mut keeper = args.services.keeper()?;
+    if keeper.is_some() && asks && (services.generators.is_empty() || never(&made)) {
+        let what = "--keep-generated: no service that makes pictures is asked";
+        return Err(Failure::mistake(what)
+            .with_hint("--providers FILE.toml names services; docs/composition.md tells how"));
+    }
     let sources = sources::open(&own, &made.request.libraries, services)?;
     if let Some(path) = &args.from {
         files::take_up(path, &made, &sources)?;
@@ -177,6 +183,9 @@ pub(crate) fn run(args: ComposeArgs) -> Result<(), Failure> {
         true => Ok(()),
         false => composed(&mut made, &args.model.load(Talks::Several)?, &sources),
     };
+    // Before anything else can fail: nobody makes them again.
+    let kept =
+        keeper.as_mut().map(|keeper| keeper.keep(made.found(), |name| sources.kept.get(name)));
     if let Some(path) = &args.json {
         let json = serde_json::to_string_pretty(&made).expect("plain data") + "\n";
         files::keep(path, &made, &sources)?;
@@ -189,7 +198,13 @@ pub(crate) fn run(args: ComposeArgs) -> Result<(), Failure> {
         )),
         None => failure,
     })?;
-    finish(made, &sources, &targets)
+    finish(made, &sources, &targets)?;
+    kept.unwrap_or(Ok(()))
+}
+
+/// Whether services are not to make pictures.
+fn never(made: &Composition) -> bool {
+    made.request.generate == Generate::Never
 }
 
 /// Composes and shows it.

@@ -211,8 +211,13 @@ pub(crate) fn run(args: EditArgs) -> Result<(), Failure> {
         Action::Export(args) => return export(&project, &args),
         action => action.edit(&project)?,
     };
+    let keeper = asking.as_ref().map(|asking| asking.services.keeper());
+    let mut keeper = keeper.transpose()?.flatten();
     change(&mut project, &edit, asking.as_ref())?;
     files::save(&args.file, &project)?;
+    if let Some(keeper) = &mut keeper {
+        keeper.keep(project.article().found(), |name| project.assets.get(name).cloned())?;
+    }
     output::print(&show::blocks(project.article()))
 }
 

@@ -95,6 +95,8 @@ enum WhatArg {
     Things,
     /// On which side each thing of a picture is, and nothing else
     Sides,
+    /// How every two things of a picture compare, and nothing else
+    Comparisons,
     /// Questions about two pictures
     Two,
     /// Questions about what is not there
@@ -123,6 +125,7 @@ impl WhatArg {
             Self::Questions => What::Questions,
             Self::Things => What::Things,
             Self::Sides => What::Sides,
+            Self::Comparisons => What::Comparisons,
             Self::Two => What::Two,
             Self::Matching => What::Matching,
             Self::Refusals => What::Refusals,

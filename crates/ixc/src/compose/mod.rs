@@ -3,6 +3,7 @@
 //! Deliberately absent: flags (`commands/`), and everything that the editor decides (`ixc-compose`).
 
 pub(crate) mod files;
+mod keeper;
 pub(crate) mod services;
 pub(crate) mod show;
 pub(crate) mod sources;

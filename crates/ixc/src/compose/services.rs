@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use ixc_compose::Generate;
 use ixc_providers::{Config, Services};
 
+use super::keeper::Keeper;
 use crate::{environment, exit::Failure};
 
 /// Services of pictures.
@@ -23,6 +24,10 @@ pub(crate) struct ServiceArgs {
     /// When services make pictures [default: missing]
     #[arg(long, value_name = "WHEN")]
     generate: Option<GenerateArg>,
+    /// Put the pictures that services make into this library, with the words, model and seed they were made from; it
+    /// is made where there is none
+    #[arg(long, value_name = "NAME|DIR")]
+    keep_generated: Option<String>,
 }
 
 /// When services make pictures.
@@ -44,6 +49,11 @@ impl ServiceArgs {
             GenerateArg::Always => Generate::Always,
             GenerateArg::Never => Generate::Never,
         })
+    }
+
+    /// The library that keeps what is made, if there is to be one.
+    pub(crate) fn keeper(&self) -> Result<Option<Keeper>, Failure> {
+        self.keep_generated.as_deref().map(Keeper::open).transpose()
     }
 
     /// The services, ready to be asked.

@@ -230,7 +230,23 @@ fn a_service_that_a_file_names_makes_pictures_and_keeps_its_key() {
         assert!(!said.contains("SECRET"), "{said}");
     }
 
-    // Again, from what was kept: no service is asked, no key needed.
+    // Into a library too, which is made for it; the second time nothing is new. No service is asked, no key needed.
+    let library = at("made");
+    let keep = ["compose", "--from", &json, "--keep-generated", &library];
+    let kept = format!("1 picture made by services: now in {library}");
+    let first = ixc(&keep);
+    assert!(first.stderr.contains(&kept), "{}", first.stderr);
+    first.ok();
+    let second = ixc(&keep);
+    assert!(!second.stderr.contains("made by services"), "{}", second.stderr);
+    second.ok();
+    let shown = parse(&ixc(&["library", "show", "1", "--library", &library, "--json"]).ok());
+    let (how, source) = (&shown["generated"], &shown["source"]);
+    assert_eq!((&how["model"], source), (&"brush".into(), &"painter".into()), "{shown}");
+    let none = ixc(&["compose", "x", "--no-providers", "--keep-generated", &library]).fails(1);
+    assert!(none.contains("no service that makes pictures is asked"), "{none}");
+
+    // Again, from what was kept.
     let again = ["compose", "--from", &json, "--again", "choices", "--out", &at("b.html")];
     ixc(&[&again[..], &model, &["--providers", &providers]].concat()).ok();
     assert!(fs::read_to_string(at("b.html")).unwrap().contains("Generated picture: brush: "));
@@ -246,6 +262,10 @@ fn a_service_that_a_file_names_makes_pictures_and_keeps_its_key() {
     assert!(ran.stderr.contains(&told), "{}", ran.stderr);
     ran.ok();
     assert_eq!(asked.load(Ordering::SeqCst), 2);
+    let more = at("more");
+    let take = ["edit", &project, "replace", block, "--with", "a", "--keep-generated", &more];
+    ixc(&take).ok();
+    assert_eq!(folder.join("more/kept").read_dir().unwrap().count(), 1);
     let never = with_key(&[&find[..], &["--generate", "never"]].concat());
     assert!(!never.stderr.contains(&told), "{}", never.stderr);
     assert_eq!(asked.load(Ordering::SeqCst), 2);

@@ -20,6 +20,7 @@ fn conversations_and_their_pictures_are_written() {
         "questions",
         "things",
         "sides",
+        "comparisons",
         "two",
         "refusals",
         "matching",
