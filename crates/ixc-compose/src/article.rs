@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use ixc_library::About;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -82,12 +83,17 @@ impl Article {
 
     /// Its candidates that services gave: which service, and the file's digest.
     pub fn kept(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.found().filter_map(|found| Some((found.origin.service()?, found.origin.kept()?)))
+        let candidates = self.pictures().flat_map(|(_, picture)| &picture.candidates);
+        candidates.filter_map(|found| Some((found.origin.service()?, found.origin.kept()?)))
     }
 
-    /// What was found for its pictures, but for the user's own.
-    pub fn found(&self) -> impl Iterator<Item = &Found> {
-        self.pictures().flat_map(|(_, picture)| &picture.candidates)
+    /// Its pictures that services made, those that it offers and those that it shows: each file's digest, and what a
+    /// library is told of it.
+    pub fn made(&self) -> impl Iterator<Item = (&str, About)> {
+        let offered = self.pictures().flat_map(|(_, picture)| &picture.candidates);
+        let shown = self.pictures().filter_map(|(_, picture)| picture.shown.as_ref());
+        let shown = shown.filter_map(|shown| shown.origin.made(&shown.alternative));
+        offered.filter_map(|found| found.origin.made(&found.caption)).chain(shown)
     }
 
     /// Its pictures, with their blocks' numbers.

@@ -66,6 +66,22 @@ impl Origin {
         }
     }
 
+    /// Of a picture that a service made and that shows this: its file's digest, and what a library is told of it.
+    pub(crate) fn made(&self, caption: &str) -> Option<(&str, About)> {
+        let Self::Generated { service, made, digest } = self else { return None };
+        let Made { model, seed, prompt } = made.clone();
+        let generated =
+            Generated { model, seed: seed.map(|seed| seed.to_string()), prompt: Some(prompt) };
+        let text = caption.to_owned();
+        let about = About {
+            captions: vec![Caption { text, language: None, origin: Said::Given, model: None }],
+            source: Some(service.clone()),
+            generated: Some(generated),
+            ..About::default()
+        };
+        Some((digest, about))
+    }
+
     /// What this service calls it, if it is one that it found.
     pub(crate) fn key(&self, of: &str) -> Option<Key> {
         match self {
@@ -98,24 +114,6 @@ pub struct Found {
     /// Who made it.
     #[serde(default, skip_serializing_if = "Credit::is_empty")]
     pub credit: Credit,
-}
-
-impl Found {
-    /// Of a picture that a service made: its file's digest, and what a library is told of it.
-    pub fn made(&self) -> Option<(&str, About)> {
-        let Origin::Generated { service, made, digest } = &self.origin else { return None };
-        let Made { model, seed, prompt } = made.clone();
-        let generated =
-            Generated { model, seed: seed.map(|seed| seed.to_string()), prompt: Some(prompt) };
-        let text = self.caption.clone();
-        let about = About {
-            captions: vec![Caption { text, language: None, origin: Said::Given, model: None }],
-            source: Some(service.clone()),
-            generated: Some(generated),
-            ..About::default()
-        };
-        Some((digest, about))
-    }
 }
 
 /// Who made a picture, and what others may do with it.

@@ -3,6 +3,7 @@
 //! Invariant: a stage is a function of the request, the stages before it, the model and the pictures; so a record
 //! whose later stages are cut out goes on as it would have. Deliberately absent: pixels.
 
+use ixc_library::About;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -243,15 +244,17 @@ impl Composition {
         self.article.as_ref().map_or(&[], |article| &article.sections)
     }
 
-    /// What libraries and services have for its places.
-    pub fn found(&self) -> impl Iterator<Item = &Found> {
-        self.candidates.iter().flatten().flat_map(|stage| &stage.found)
+    /// Pictures that services made for its places: each file's digest, and what a library is told of it.
+    pub fn made(&self) -> impl Iterator<Item = (&str, About)> {
+        let found = self.candidates.iter().flatten().flat_map(|stage| &stage.found);
+        found.filter_map(|found| found.origin.made(&found.caption))
     }
 
     /// The digests of pictures that services gave, as they are named; some perhaps more than once.
     pub fn kept(&self) -> impl Iterator<Item = &str> {
+        let found = self.candidates.iter().flatten().flat_map(|stage| &stage.found);
         let shown = self.choices.iter().flatten().flat_map(|stage| &stage.shown);
-        self.found().chain(shown).filter_map(|found| found.origin.kept())
+        found.chain(shown).filter_map(|found| found.origin.kept())
     }
 
     /// Everything odd, in the order of the stages.

@@ -185,7 +185,7 @@ pub(crate) fn run(args: ComposeArgs) -> Result<(), Failure> {
     };
     // Before anything else can fail: nobody makes them again.
     let kept =
-        keeper.as_mut().map(|keeper| keeper.keep(made.found(), |name| sources.kept.get(name)));
+        keeper.as_mut().map(|keeper| keeper.keep(made.made(), |name| sources.kept.get(name)));
     if let Some(path) = &args.json {
         let json = serde_json::to_string_pretty(&made).expect("plain data") + "\n";
         files::keep(path, &made, &sources)?;

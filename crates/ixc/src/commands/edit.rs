@@ -216,7 +216,7 @@ pub(crate) fn run(args: EditArgs) -> Result<(), Failure> {
     change(&mut project, &edit, asking.as_ref())?;
     files::save(&args.file, &project)?;
     if let Some(keeper) = &mut keeper {
-        keeper.keep(project.article().found(), |name| project.assets.get(name).cloned())?;
+        keeper.keep(project.article().made(), |name| project.assets.get(name).cloned())?;
     }
     output::print(&show::blocks(project.article()))
 }

@@ -1,12 +1,11 @@
 //! The library that keeps what services make.
 //!
 //! Invariant: it is opened, or made, before anything is asked of anyone. Deliberately absent: what a library is told
-//! of a picture ([`Found::made`]).
+//! of a picture (`ixc_compose`).
 
 use std::sync::Arc;
 
-use ixc_compose::source::Found;
-use ixc_library::Library;
+use ixc_library::{About, Library};
 
 use crate::{exit::Failure, library, output, table::counted};
 
@@ -23,14 +22,14 @@ impl Keeper {
         Ok(Self { name: name.into(), library })
     }
 
-    /// Keeps what was made, of all that was found. `file` is a picture's, by its digest.
+    /// Keeps what was made. `file` is a picture's, by its digest.
     pub(crate) fn keep<'a>(
         &mut self,
-        found: impl Iterator<Item = &'a Found>,
+        made: impl Iterator<Item = (&'a str, About)>,
         file: impl Fn(&str) -> Option<Arc<[u8]>>,
     ) -> Result<(), Failure> {
         let mut new = 0;
-        for (digest, about) in found.filter_map(Found::made) {
+        for (digest, about) in made {
             let Some(bytes) = file(digest) else { continue };
             let kept = self.library.keep(&bytes, about).map_err(Failure::mistake)?;
             new += kept.added;

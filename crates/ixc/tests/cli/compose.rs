@@ -241,7 +241,7 @@ fn a_service_that_a_file_names_makes_pictures_and_keeps_its_key() {
     assert!(!second.stderr.contains("made by services"), "{}", second.stderr);
     second.ok();
     let shown = parse(&ixc(&["library", "show", "1", "--library", &library, "--json"]).ok());
-    let (how, source) = (&shown["generated"], &shown["source"]);
+    let (how, source) = (&shown[0]["generated"], &shown[0]["source"]);
     assert_eq!((&how["model"], source), (&"brush".into(), &"painter".into()), "{shown}");
     let none = ixc(&["compose", "x", "--no-providers", "--keep-generated", &library]).fails(1);
     assert!(none.contains("no service that makes pictures is asked"), "{none}");
@@ -262,13 +262,15 @@ fn a_service_that_a_file_names_makes_pictures_and_keeps_its_key() {
     assert!(ran.stderr.contains(&told), "{}", ran.stderr);
     ran.ok();
     assert_eq!(asked.load(Ordering::SeqCst), 2);
-    let more = at("more");
-    let take = ["edit", &project, "replace", block, "--with", "a", "--keep-generated", &more];
-    ixc(&take).ok();
-    assert_eq!(folder.join("more/kept").read_dir().unwrap().count(), 1);
     let never = with_key(&[&find[..], &["--generate", "never"]].concat());
     assert!(!never.stderr.contains(&told), "{}", never.stderr);
     assert_eq!(asked.load(Ordering::SeqCst), 2);
+
+    // What the article shows goes into a library as well.
+    let more = at("more");
+    let recaption = ["edit", &project, "recaption", block, "A hut", "--no-providers"];
+    ixc(&[&recaption[..], &["--keep-generated", &more]].concat()).ok();
+    assert_eq!(folder.join("more/kept").read_dir().unwrap().count(), 1);
 
     // What is kept is held to its name.
     fs::write(folder.join("a.assets").join(digest), "another file").unwrap();
