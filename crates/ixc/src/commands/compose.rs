@@ -90,7 +90,7 @@ pub(crate) struct ComposeArgs {
     #[arg(long, value_name = "N")]
     beams: Option<usize>,
     /// No pictures
-    #[arg(long, conflicts_with_all = ["images", "library"])]
+    #[arg(long, conflicts_with_all = ["images", "library", "keep_generated"])]
     text_only: bool,
     /// Write every stage with what it was given and gave, so that any can be made again
     #[arg(long, value_name = "FILE")]
@@ -160,12 +160,12 @@ pub(crate) fn run(args: ComposeArgs) -> Result<(), Failure> {
     // What is found already needs no service any more.
     let asks = !made.has(Stage::Candidates) && made.request.images != Images::None;
     let services = if asks { args.services.open()? } else { Services::default() };
-    let mut keeper = args.services.keeper()?;
-    if keeper.is_some() && asks && (services.generators.is_empty() || never(&made)) {
+    if args.services.keeps() && asks && (services.generators.is_empty() || never(&made)) {
         let what = "--keep-generated: no service that makes pictures is asked";
         return Err(Failure::mistake(what)
             .with_hint("--providers FILE.toml names services; docs/composition.md tells how"));
     }
+    let mut keeper = args.services.keeper()?;
     let sources = sources::open(&own, &made.request.libraries, services)?;
     if let Some(path) = &args.from {
         files::take_up(path, &made, &sources)?;

@@ -51,6 +51,11 @@ impl ServiceArgs {
         })
     }
 
+    /// Whether what is made is to be kept.
+    pub(crate) fn keeps(&self) -> bool {
+        self.keep_generated.is_some()
+    }
+
     /// The library that keeps what is made, if there is to be one.
     pub(crate) fn keeper(&self) -> Result<Option<Keeper>, Failure> {
         self.keep_generated.as_deref().map(Keeper::open).transpose()

@@ -243,8 +243,9 @@ fn a_service_that_a_file_names_makes_pictures_and_keeps_its_key() {
     let shown = parse(&ixc(&["library", "show", "1", "--library", &library, "--json"]).ok());
     let (how, source) = (&shown[0]["generated"], &shown[0]["source"]);
     assert_eq!((&how["model"], source), (&"brush".into(), &"painter".into()), "{shown}");
-    let none = ixc(&["compose", "x", "--no-providers", "--keep-generated", &library]).fails(1);
+    let none = ixc(&["compose", "x", "--no-providers", "--keep-generated", &at("none")]).fails(1);
     assert!(none.contains("no service that makes pictures is asked"), "{none}");
+    assert!(!folder.join("none").exists());
 
     // Again, from what was kept.
     let again = ["compose", "--from", &json, "--again", "choices", "--out", &at("b.html")];
