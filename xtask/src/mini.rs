@@ -35,7 +35,7 @@ struct World {
     labels: bool,
 }
 
-const WORLDS: [World; 13] = [
+const WORLDS: [World; 16] = [
     World {
         folder: "train",
         split: "train",
@@ -100,7 +100,7 @@ const WORLDS: [World; 13] = [
         split: "val",
         seed: "2",
         scenes: 150,
-        what: "sides,comparisons,questions,two,matching",
+        what: "sides,comparisons,questions,signs,two,matching,choosing",
         labels: false,
     },
     World {
@@ -117,6 +117,31 @@ const WORLDS: [World; 13] = [
         seed: "62",
         scenes: 10_000,
         what: "two,comparisons",
+        labels: false,
+    },
+    World {
+        folder: "choosing",
+        split: "train",
+        seed: "71",
+        scenes: 9_000,
+        what: "choosing",
+        labels: false,
+    },
+    // Rows learn to read when each is asked what it reads.
+    World {
+        folder: "signs",
+        split: "train",
+        seed: "61",
+        scenes: 12_000,
+        what: "signs",
+        labels: true,
+    },
+    World {
+        folder: "worded",
+        split: "train",
+        seed: "41",
+        scenes: 12_000,
+        what: "captions,questions,refusals,signs,talk",
         labels: false,
     },
     World { folder: "val3", split: "val", seed: "51", scenes: 150, what: "writing", labels: false },
@@ -146,8 +171,22 @@ const SEED: &str = "1";
 const VOCABULARY: &str = "2560";
 
 /// The training stages, the paper's first: a recipe of each name writes a folder of that name.
-const STAGES: [&str; 11] =
-    ["1-language", PRETRAIN, SFT, SIDES, THINGS, AGAIN, WRITING, ARTICLES, PAIRS, ALL, LAST];
+const STAGES: [&str; 14] = [
+    "1-language",
+    PRETRAIN,
+    SFT,
+    SIDES,
+    THINGS,
+    AGAIN,
+    WRITING,
+    ARTICLES,
+    PAIRS,
+    ALL,
+    PAIRED,
+    CHOOSING,
+    SIGNS,
+    LAST,
+];
 
 /// Everything learns everything.
 const SFT: &str = "3-sft";
@@ -174,9 +213,17 @@ const PAIRS: &str = "9-pairs";
 const ALL: &str = "10-all";
 const TOGETHER: &str = "together";
 
-/// Pairs above all, among everything; and between that and the stage before, the model.
-const LAST: &str = "11-pairs";
-const MODEL: &str = "mini";
+/// Pairs above all, among everything; and what the stages behind it begin with: between that and the stage before.
+const PAIRED: &str = "11-pairs";
+const SETTLED: &str = "settled";
+
+/// Which of some pictures is meant, alone; and beside that stage, from the same beginning, signs alone.
+const CHOOSING: &str = "12-choosing";
+const SIGNS: &str = "13-signs";
+
+/// Everything again, and what it begins with: parts of the ways of both. It is the model.
+const LAST: &str = "14-all";
+const BOTH: &str = "both";
 
 /// The stage that trains the tower.
 pub(crate) const PRETRAIN: &str = "2-pretrain";
@@ -256,9 +303,14 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<()> {
         if stage == ALL {
             plan.mean(TOGETHER, &[(WRITING, -0.5), (ARTICLES, 0.8), (PAIRS, 0.7)])?;
         }
+        if stage == CHOOSING {
+            plan.mean(SETTLED, &[(ALL, 0.65), (PAIRED, 0.35)])?;
+        }
+        if stage == LAST {
+            plan.mean(BOTH, &[(SETTLED, -0.6), (CHOOSING, 0.9), (SIGNS, 0.7)])?;
+        }
         plan.train(stage)?;
     }
-    plan.mean(MODEL, &[(ALL, 0.65), (LAST, 0.35)])?;
     plan.file()?;
     plan.evaluate()?;
     if share == 1.0 { plan.ship() } else { Ok(()) }
@@ -342,7 +394,7 @@ impl Plan {
 
     /// The model in one file.
     fn file(&self) -> Result<()> {
-        self.program.once("mini.gguf", &["quantize", MODEL, "--to", PRECISION])
+        self.program.once("mini.gguf", &["quantize", LAST, "--to", PRECISION])
     }
 
     /// What it can do.
@@ -413,6 +465,9 @@ mod tests {
             super::WRITING,
             super::TOGETHER,
             super::ALL,
+            super::SETTLED,
+            super::SETTLED,
+            super::BOTH,
         ];
         for (stage, before) in STAGES.into_iter().zip(bases) {
             let path = xtask::root().join("recipes/mini").join(format!("{stage}.toml"));

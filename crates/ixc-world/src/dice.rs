@@ -48,6 +48,10 @@ pub enum Purpose {
     Sides,
     /// How two things compare.
     Comparisons,
+    /// Which of some pictures is meant.
+    Choosing,
+    /// What signs say.
+    Signs,
 }
 
 /// A stream of throws.

@@ -5,6 +5,7 @@
 
 pub mod article;
 pub mod caption;
+pub mod choosing;
 pub mod edit;
 pub(crate) mod grammar;
 pub mod language;

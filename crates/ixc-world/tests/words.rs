@@ -6,20 +6,23 @@ use ixc_input::{composition, conversation::IMAGE_MARKER};
 use ixc_world::{
     dice::{Dice, Purpose},
     judge::{
-        answer, article as article_judge, edit as edit_judge, facts, refusal as refusal_judge,
+        answer, article as article_judge, edit as edit_judge,
+        facts::{self, Fact},
+        refusal as refusal_judge,
     },
     kinds::Kind,
     sample,
     scene::Scene,
     split::{SceneId, Split},
     text::{
-        Language,
+        Exchange, Language,
         article::article,
         caption::{self, Style},
+        choosing::{Step, choosing},
         edit::{Action, edit},
         language::language,
         matching::matching,
-        question::{Type, Value, question, questions},
+        question::{Type, Value, of_a_sign, question, questions},
         refusal::refusals,
         talk::talk,
         things::{comparisons, sides, things},
@@ -164,6 +167,54 @@ fn a_matching_s_texts_fit_one_picture_each() {
         assert_eq!(letters.len(), 4);
         assert_eq!(made, matching(id(Split::Val, number)));
     }
+}
+
+#[test]
+fn signs_are_read() {
+    let mut words = HashSet::new();
+    for number in 0..150 {
+        let (scene, asked) = of_a_sign(id(Split::Val, number));
+        assert_eq!((Split::of(&scene), asked.about), (Split::Val, Type::Sign));
+        assert_eq!(Some(asked.value), scene.word().map(Value::Word));
+        assert!(answer::judge(&asked, &asked.exchange.say), "{asked:?}");
+        words.insert(scene.word().unwrap().english());
+    }
+    assert!(words.len() > 30, "{words:?}");
+}
+
+#[test]
+fn what_is_chosen_is_meant_alone() {
+    let mut steps = HashSet::new();
+    for number in 0..200 {
+        let made = choosing(id(Split::Val, number));
+        assert_eq!((made.pictures.len(), made.lessons.len()), (4, 3));
+        assert_eq!(made, choosing(id(Split::Val, number)));
+        for lesson in &made.lessons {
+            steps.insert(lesson.step);
+            for (at, (right, Exchange { ask, say })) in lesson.questions.iter().enumerate() {
+                let shown = if at == 0 { lesson.shown.len() } else { 0 };
+                assert_eq!(ask.matches(IMAGE_MARKER).count(), shown, "{ask}");
+                let holds = match lesson.step {
+                    Step::Order => *say == ["First", "Second"][*right],
+                    _ => say.ends_with(char::from(b'A' + *right as u8)),
+                };
+                assert!(holds, "{lesson:?}");
+                // What is said holds of the right picture and of no other that is shown; "a dog" counts none.
+                let mut text =
+                    ask.rsplit('：').next().unwrap().split("候选").next().unwrap().to_owned();
+                for fixed in ["A.", "B.", "C.", "D.", ""] {
+                    text = text.replace(&format!("{fixed}{IMAGE_MARKER}"), " ");
+                }
+                let said = facts::stated(&text);
+                let said = said.iter().filter(|fact| !matches!(fact, Fact::Count(..)));
+                for (at, &shown) in lesson.shown.iter().enumerate() {
+                    let fits = said.clone().all(|fact| fact.holds(&made.pictures[shown]));
+                    assert_eq!(fits, at == *right, "{ask} of {:?}", made.pictures[shown]);
+                }
+            }
+        }
+    }
+    assert_eq!(steps.len(), Step::ALL.len());
 }
 
 #[test]

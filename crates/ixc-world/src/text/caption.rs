@@ -5,7 +5,7 @@
 
 use super::{
     Exchange, Language,
-    grammar::{any, joined, list, sentence, tidy},
+    grammar::{any, casual, joined, list, sentence, tidy},
     nouns::{self, Detail},
     phrases::captions as table,
 };
@@ -49,7 +49,11 @@ pub fn request(style: Style, language: Language, dice: &mut Dice) -> String {
         (_, Style::List) => table::ASK_LIST,
         (_, Style::Poetic) => table::ASK_POETIC,
     };
-    any(phrases, &[], dice)
+    let ask = match language {
+        Language::English => sentence(phrases, &[], dice),
+        Language::Chinese => any(phrases, &[], dice),
+    };
+    casual(ask, dice)
 }
 
 /// A caption.

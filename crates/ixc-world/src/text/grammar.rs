@@ -97,6 +97,14 @@ pub(crate) fn tidy(text: &str) -> String {
     out
 }
 
+/// What is asked, one time in eight as people type it in a hurry: no capitals, and no mark at the end.
+pub(crate) fn casual(ask: String, dice: &mut Dice) -> String {
+    if !dice.chance(12) {
+        return ask;
+    }
+    ask.trim_end_matches(['.', '?', '。', '？']).to_lowercase()
+}
+
 /// Items of an enumeration: "a, b and c".
 pub(crate) fn list(items: &[String]) -> String {
     joined(items, ", ", " and ")

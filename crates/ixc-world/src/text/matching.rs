@@ -19,7 +19,7 @@ use crate::{
 const CANDIDATES: usize = 4;
 
 /// How the texts behind the first are asked about.
-const ASK: &str = "根据给定上下文和以上候选图像，选择合适的配图：";
+pub(crate) const ASK: &str = "根据给定上下文和以上候选图像，选择合适的配图：";
 
 /// Four pictures and a text for each, in an order of its own; the first turn has the pictures.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 
 pub(super) mod articles;
 pub(super) mod captions;
+pub(super) mod choosing;
 pub(super) mod knowledge;
 pub(super) mod questions;
 pub(super) mod stories;

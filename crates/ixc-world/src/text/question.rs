@@ -6,7 +6,8 @@
 
 use super::{
     Exchange, Language,
-    grammar::{any, fill, sentence},
+    article::scene_with,
+    grammar::{any, casual, fill, list, sentence},
     nouns::{self, Detail},
     phrases::questions as table,
 };
@@ -16,6 +17,7 @@ use crate::{
     kinds::{Family, Kind},
     places::Place,
     scene::{Colour, Depth, Hour, Scene, Season, Side, Size, Thing, Weather, Word},
+    split::SceneId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -123,6 +125,18 @@ pub fn questions(scene: &Scene, count: usize) -> Vec<Question> {
     found
 }
 
+/// A scene of the name's split that has a sign, one in twenty, and a question about what it says.
+pub fn of_a_sign(id: SceneId) -> (Scene, Question) {
+    let mut dice = Dice::of(id, Purpose::Signs);
+    loop {
+        let scene = scene_with(id, &mut dice, |scene| scene.word().is_some());
+        let language = Language::of(scene.id);
+        if let Some(asked) = question(&scene, Type::Sign, language, &mut dice) {
+            return (scene, asked);
+        }
+    }
+}
+
 /// A question of a type, where the scene has something to ask for.
 pub fn question(
     scene: &Scene,
@@ -135,13 +149,14 @@ pub fn question(
         return chinese::question(scene, about, form, dice);
     }
     let asked = ask(scene, about, dice)?;
+    let ask = with_form(asked.ask, form, language, dice);
     Some(Question {
         about,
         form,
         language,
         value: asked.value,
         exchange: Exchange {
-            ask: with_form(asked.ask, form, language, dice),
+            ask: casual(ask, dice),
             say: if form == Form::Word { asked.word } else { asked.sentence },
         },
     })
@@ -171,6 +186,12 @@ pub(crate) struct Asked {
 
 fn ask(scene: &Scene, about: Type, dice: &mut Dice) -> Option<Asked> {
     match about {
+        Type::Weather | Type::Hour | Type::Season | Type::Place if dice.chance(20) => {
+            Some(is_it(scene, about, dice))
+        }
+        Type::Existence if dice.chance(15) => {
+            Some(family(scene, dice).unwrap_or_else(|| existence(scene, dice)))
+        }
         Type::Existence => Some(existence(scene, dice)),
         Type::Comparison => comparison(scene, dice),
         Type::Weather => {
@@ -232,6 +253,66 @@ fn of_scene(ask: &[&str], say: &[&str], value: Value, word: &str, dice: &mut Dic
         word: capital(word),
         sentence: sentence(say, &[("answer", word)], dice),
     }
+}
+
+/// Whether the weather, the hour, the season or the place is a certain one.
+fn is_it(scene: &Scene, about: Type, dice: &mut Dice) -> Asked {
+    let (answer, all): (&str, Vec<&str>) = match about {
+        Type::Weather => {
+            (scene.weather.english(), Weather::ALL.iter().map(|one| one.english()).collect())
+        }
+        Type::Hour => (scene.hour.english(), Hour::ALL.iter().map(|one| one.english()).collect()),
+        Type::Season => {
+            (scene.season.english(), Season::ALL.iter().map(|one| one.english()).collect())
+        }
+        _ => (scene.place.english(), Place::ALL.iter().map(|one| one.english()).collect()),
+    };
+    let truth = dice.chance(50);
+    let others: Vec<&str> = all.into_iter().filter(|one| *one != answer).collect();
+    let what = if truth { answer } else { *dice.pick(&others) };
+    let said =
+        |word: &str| if about == Type::Place { format!("the {word}") } else { word.to_owned() };
+    let what = match what {
+        "rainy" if dice.chance(50) => "raining".to_owned(),
+        "snowy" if dice.chance(50) => "snowing".to_owned(),
+        word => said(word),
+    };
+    let (what, answer) = (what.as_str(), said(answer));
+    let say = if truth { table::IS_IT_YES } else { table::IS_IT_NO };
+    Asked {
+        ask: sentence(table::IS_IT, &[("what", what)], dice),
+        value: Value::Truth(truth),
+        word: if truth { "Yes" } else { "No" }.to_owned(),
+        sentence: sentence(say, &[("answer", &answer)], dice),
+    }
+}
+
+/// Whether there is anything of a family, where the scene leaves no doubt.
+fn family(scene: &Scene, dice: &mut Dice) -> Option<Asked> {
+    const FAMILIES: [(Family, &str); 3] =
+        [(Family::People, "people"), (Family::Animals, "animals"), (Family::Vehicles, "vehicles")];
+    let of = |family: Family| {
+        scene.things.iter().filter(move |thing| thing.kind.about().family == family)
+    };
+    let truth = dice.chance(50);
+    let fitting: Vec<(Family, &str)> =
+        FAMILIES.into_iter().filter(|(family, _)| of(*family).next().is_some() == truth).collect();
+    let (family, name) = (!fitting.is_empty()).then(|| *dice.pick(&fitting))?;
+    let things: Vec<String> =
+        of(family).map(|thing| nouns::indefinite(thing, Detail::Full)).collect();
+    let things = list(&things);
+    let first = of(family).next().map_or(1, |thing| thing.count);
+    let slots = [("family", name), ("things", &things), ("is", nouns::is(first))];
+    Some(Asked {
+        ask: sentence(table::FAMILY, &slots, dice),
+        value: Value::Truth(truth),
+        word: if truth { "Yes" } else { "No" }.to_owned(),
+        sentence: sentence(
+            if truth { table::EXISTENCE_YES } else { table::FAMILY_NO },
+            &slots,
+            dice,
+        ),
+    })
 }
 
 /// A word as an answer by itself.

@@ -15,7 +15,7 @@ use crate::{
     scene::Scene,
     split::SceneId,
     text::{
-        Exchange, article, caption,
+        Exchange, article, caption, choosing,
         edit::{self, Action},
         language, matching, patches, question, refusal, talk, things, two,
     },
@@ -81,12 +81,31 @@ pub(super) fn of(options: &Options, what: What, number: u64) -> Result<String, E
             let scene = sample::scene(id);
             scribe.about(&scene, exchanges(or_another(&scene, things::comparisons(&scene))))
         }
+        What::Signs => {
+            let (scene, asked) = question::of_a_sign(id);
+            let drawn = scribe.extra(&scene, "s", 0)?;
+            Ok(scribe.line("", &[drawn], &marked(1, vec![asked.exchange])))
+        }
         What::Matching => {
             let made = matching::matching(id);
             let pictures = made.pictures.iter().enumerate();
             let drawn: Result<Vec<Drawn>, Error> =
                 pictures.map(|(at, scene)| scribe.extra(scene, "m", at)).collect();
             Ok(scribe.line("", &drawn?, &made.exchanges))
+        }
+        What::Choosing => {
+            let made = choosing::choosing(id);
+            let pictures = made.pictures.iter().enumerate();
+            let drawn: Result<Vec<Drawn>, Error> =
+                pictures.map(|(at, scene)| scribe.extra(scene, "c", at)).collect();
+            let drawn = drawn?;
+            let lessons = made.lessons.iter().enumerate().map(|(at, lesson)| {
+                let shown: Vec<Drawn> = lesson.shown.iter().map(|&at| drawn[at].clone()).collect();
+                let exchanges: Vec<Exchange> =
+                    lesson.questions.iter().map(|(_, exchange)| exchange.clone()).collect();
+                scribe.line(&format!("/{at}"), &shown, &exchanges)
+            });
+            Ok(lessons.collect())
         }
         What::Refusals => {
             let scene = sample::scene(id);

@@ -97,12 +97,16 @@ enum WhatArg {
     Sides,
     /// How every two things of a picture compare, and nothing else
     Comparisons,
+    /// What a sign says, of scenes that have one
+    Signs,
     /// Questions about two pictures
     Two,
     /// Questions about what is not there
     Refusals,
     /// Which of four pictures goes with a text
     Matching,
+    /// Which of two to four pictures a question or a text means, in steps up to an article's choice
+    Choosing,
     /// Articles, places, captions, choices
     Articles,
     /// Articles without their places, captions and choices
@@ -126,8 +130,10 @@ impl WhatArg {
             Self::Things => What::Things,
             Self::Sides => What::Sides,
             Self::Comparisons => What::Comparisons,
+            Self::Signs => What::Signs,
             Self::Two => What::Two,
             Self::Matching => What::Matching,
+            Self::Choosing => What::Choosing,
             Self::Refusals => What::Refusals,
             Self::Articles => What::Articles,
             Self::Writing => What::Writing,

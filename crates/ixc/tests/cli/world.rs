@@ -21,9 +21,11 @@ fn conversations_and_their_pictures_are_written() {
         "things",
         "sides",
         "comparisons",
+        "signs",
         "two",
         "refusals",
         "matching",
+        "choosing",
         "articles",
         "edits",
         "language",
@@ -59,11 +61,11 @@ fn another_world_is_not_mixed_in() {
     let arguments = ["world", "--out", text(&out), "--split", "test", "--what", "talk"];
     let message = ixc(&arguments).fails(1);
     assert!(
-        message.contains("holds the train world of seed 0 at 64 px (generation 2)"),
+        message.contains("holds the train world of seed 0 at 64 px (generation 3)"),
         "{message}"
     );
     assert!(
-        message.contains("the test world of seed 0 at 112 px (generation 2) was asked for"),
+        message.contains("the test world of seed 0 at 112 px (generation 3) was asked for"),
         "{message}"
     );
     ixc(&["world", "--out", text(&out), "--size", "8"]).fails(1);

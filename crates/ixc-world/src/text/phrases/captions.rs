@@ -5,38 +5,48 @@
 
 /// Requests for a short caption.
 pub(crate) const ASK_SHORT: &[&str] = &[
-    "{Describe|Caption} this picture {in one sentence|briefly|shortly}.",
-    "{Give|Write} a short caption{| for this picture}.",
-    "What does this picture show? {Answer in one sentence|One sentence is enough}.",
-    "A short caption, please.",
-    "{Sum up|Summarise} the picture in one sentence.",
+    "{Describe|Caption} {this|the} {picture|image} {in one sentence|briefly|shortly}.",
+    "{Give|Write} a {short |}caption{| for {this|the} {picture|image}}.",
+    "What does {this|the} {picture|image} show? {Answer in one sentence|One sentence is enough}.",
+    "{A short caption|A caption}, please.",
+    "{Sum up|Summarise} the {picture|image} in one sentence.",
     "{What is this|What do you see}, {in short|in one sentence}?",
+    "Caption {this|the} {picture|image}.",
 ];
 
 /// Requests for a full description.
 pub(crate) const ASK_DETAILED: &[&str] = &[
-    "Describe this picture{| in detail}.",
-    "{Tell me|Say} everything {that you see|you can see} in this picture.",
-    "{Give|Write} a {detailed|full|careful} description{| of this picture}.",
-    "What is {to be seen|there} in this picture? {Be thorough|Describe it in detail|Tell me all of it}.",
-    "{Look closely|Look at the picture} and describe it{| in detail}.",
-    "Please describe the {scene|picture|image} in detail.",
+    "{|Please }describe {this|the} {picture|image|scene|photo}{| in detail| for me}.",
+    "{|Please }describe {this|the} {picture|image}.",
+    "{Can|Could} you{| please} describe {this|the} {picture|image|scene}{| for me}?",
+    "{Describe|Tell me|Say} what {you see|you can see|is there|is in the picture|the picture shows}.",
+    "{What|Tell me: what} {do|can} you see{| here| in {this|the} {picture|image}}?",
+    "What {does {this|the} {picture|image} show|is shown{| here}|is to be seen{| here}}?",
+    "{What is|What's} {in {this|the} {picture|image}|here|there|this{| a picture of}}?",
+    "What is {happening|going on}{| here| in {this|the} {picture|image}}?",
+    "{Tell|Tell|Show} me {everything|all} {that you see|you can see} in this picture.",
+    "{Tell me about|Explain|Look at} {this|the} {picture|image|scene}.",
+    "{Give|Write} {me |}a {detailed |full |careful |}description{| of {this|the} {picture|image}}.",
+    "What is {to be seen|there} in {this|the} picture? {Be thorough|Describe it in detail|Tell me all of it}.",
+    "{Look closely|Look at {this|the} {picture|image}} and describe it{| in detail}.",
+    "{Describe|Please describe} it.",
 ];
 
 /// Requests for a list.
 pub(crate) const ASK_LIST: &[&str] = &[
-    "List what is in this picture.",
-    "{Make|Write} a list of {what this picture shows|everything in this picture}.",
-    "Describe this picture as a list.",
-    "{Give me|I need} the {facts|contents} of this picture as a list.",
+    "List {what is|everything|the things} in {this|the} {picture|image}.",
+    "{Make|Write|Give me} a list of {what {this|the} {picture|image} shows|everything in {this|the} {picture|image}}.",
+    "Describe {this|the} {picture|image} as a list.",
+    "{Give me|I need} the {facts|contents} of {this|the} {picture|image} as a list.",
 ];
 
 /// Requests for something poetic.
 pub(crate) const ASK_POETIC: &[&str] = &[
-    "{Write|Give me} a poetic caption{| for this picture}.",
-    "Describe this picture {like a poet|poetically|in a poetic way}.",
-    "{Put|Turn} this picture into {poetic words|a little poem in prose}.",
-    "{Write|Tell me} something poetic about this picture.",
+    "{Write|Give me} a poetic caption{| for {this|the} {picture|image}}.",
+    "Describe {this|the} {picture|image} {like a poet|poetically|in a poetic way}.",
+    "{Put|Turn} {this|the} {picture|image} into {poetic words|a little poem in prose}.",
+    "{Write|Tell me} something poetic about {this|the} {picture|image}.",
+    "Write a {little |short |}poem about {this|the} {picture|image}.",
 ];
 
 /// Short captions.
@@ -133,14 +143,17 @@ pub(crate) const ENDING: &[&str] = &[
 /// Chinese requests: short, detailed, list, poetic.
 pub(crate) const ASK_CHINESE: [&[&str]; 4] = [
     &[
-        "{请|}用一句话描述这张图片。",
+        "{请|}用一句话描述{这张|}图片。",
         "这张图片{显示了什么|上有什么}？请用一句话回答。",
-        "给这张图写一个简短的标题。",
+        "给这张图{片|}写一个{简短的|}标题。",
+        "{请|}简单描述{一下|}这张{图片|图}。",
     ],
     &[
-        "{请|}详细描述这张图片。",
-        "{请|}仔细看图，说说你看到了什么。",
-        "图中有什么？请详细说明。",
+        "{请|}{详细|}描述{一下|}{这张|}图片。",
+        "{请|}{仔细看图，|}说说你看到了什么。",
+        "{你|图中能}看到{了|}什么？",
+        "{图中|图片里|这张图片里|图里}有{什么|些什么}？{|请详细说明。}",
+        "{这是什么|图中在发生什么|这张图片显示了什么}？",
         "{请|}描述一下这个画面。",
     ],
     &["{请|}列出图中的内容。", "{请|}用列表描述这张图片。"],

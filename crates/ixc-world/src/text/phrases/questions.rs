@@ -3,6 +3,22 @@
 //! Slots: `$one` "dog", `$many` "dogs", `$the` "the dog" or "the dogs", `$is` and `$do` in its number, `$a` "a dog"
 //! or "dogs". Sentence answers have the slot `$answer`.
 
+/// What is asked of a whole family: `$family` "animals", and how it is answered.
+pub(crate) const FAMILY: &[&str] = &[
+    "{Are there|Are there any} $family{| here| in {this|the} {picture|image}}?",
+    "{Do|Can} you see {|any }$family{| here| in {this|the} {picture|image}}?",
+    "Does {this|the} {picture|image} show {|any }$family?",
+];
+pub(crate) const FAMILY_NO: &[&str] = &[
+    "No, there are no $family{| here| in {this|the} picture}.",
+    "No, I {see no|cannot see any} $family{| here| in the picture}.",
+];
+
+/// Whether it is such a weather, hour, season or place: `$what`, and what it is: `$answer`.
+pub(crate) const IS_IT: &[&str] = &["Is it $what{| here| there| in {this|the} {picture|image}}?"];
+pub(crate) const IS_IT_YES: &[&str] = &["Yes, it is $answer."];
+pub(crate) const IS_IT_NO: &[&str] = &["No, it is $answer."];
+
 /// What asks for a word.
 pub(crate) const SHORT: &[&str] = &[
     "Answer with one word.",
@@ -19,10 +35,10 @@ pub(crate) const SHORT_CHINESE: &[&str] = &["请用一个词回答。", "请简�
 pub(crate) const SENTENCE_CHINESE: &[&str] = &["请用一句话回答。", "请用完整的句子回答。"];
 
 pub(crate) const EXISTENCE: &[&str] = &[
-    "Is there a $one in {this|the} picture?",
-    "{Can you see|Do you see} a $one{| here| in the picture}?",
-    "Does {this|the} picture show a $one?",
-    "{Are there any|Do you see any} $many {here|in the picture}?",
+    "Is there a $one{| here| in {this|the} {picture|image}}?",
+    "{Can you see|Do you see} a $one{| here| in {this|the} {picture|image}}?",
+    "Does {this|the} {picture|image} show a $one?",
+    "{Are there|Are there any|Do you see any} $many{| here| in {this|the} {picture|image}}?",
     "Is a $one to be seen{| here| in this picture}?",
 ];
 pub(crate) const EXISTENCE_YES: &[&str] = &[
@@ -37,13 +53,13 @@ pub(crate) const EXISTENCE_NO: &[&str] = &[
 ];
 
 pub(crate) const COLOUR: &[&str] = &[
-    "{What|Which} colour $is $the?",
-    "What is the colour of $the?",
-    "{Tell me|Say} the colour of $the.",
+    "{What|Which} {colour|color} $is $the?",
+    "{What is|What's} the {colour|color} of $the?",
+    "{Tell me|Say} the {colour|color} of $the.",
     "$the: {what|which} colour?",
 ];
 pub(crate) const COLOUR_PEOPLE: &[&str] = &[
-    "{What|Which} colour $does $the wear?",
+    "{What|Which} {colour|color} $does $the wear?",
     "What is the colour of {$own|the} clothes{ of $the|, I mean those of $the}?",
     "In {what|which} colour $is $the dressed?",
 ];
@@ -54,6 +70,7 @@ pub(crate) const COLOUR_SAY_PEOPLE: &[&str] =
 
 pub(crate) const COUNT: &[&str] = &[
     "How many $many {are there|do you see|can you see|are in the picture}?",
+    "How many $many{| are there| do you see} in {this|the} {picture|image}?",
     "Count the $many{|, please| in this picture}.",
     "What is the number of $many{| in this picture}?",
     "{What|Tell me: what} is the number of $many{| here}?",
@@ -91,7 +108,7 @@ pub(crate) const SIZE: &[&str] = &[
 pub(crate) const SIZE_SAY: &[&str] = &["$the is $answer.", "It is a $answer $one."];
 
 pub(crate) const WEATHER: &[&str] = &[
-    "What is the weather{| like}{| in {this|the} picture}?",
+    "{What is|What's} the weather{| like}{| in {this|the} {picture|image}}?",
     "How is the weather{| here| outside}?",
     "{Which|What} weather {do you see|does the picture show}?",
     "Is it clear, cloudy, rainy, snowy, foggy or stormy?",
@@ -103,7 +120,7 @@ pub(crate) const WEATHER_SAY: &[&str] = &[
 ];
 
 pub(crate) const HOUR: &[&str] = &[
-    "What time {is it|of day is it}{| in {this|the} picture}?",
+    "What time {is it|of day is it}{| in {this|the} {picture|image}}?",
     "Is it morning, day, evening or night?",
     "{Which|What} time of day {do you see|does the picture show}?",
 ];
@@ -111,7 +128,8 @@ pub(crate) const HOUR_SAY: &[&str] =
     &["It is $answer.", "{The picture shows|This is} the $answer.", "The time is $answer."];
 
 pub(crate) const SEASON: &[&str] = &[
-    "{What|Which} season is it{| in {this|the} picture}?",
+    "{What|Which} season is it{| in {this|the} {picture|image}}?",
+    "{What is|What's} the season{| here}?",
     "Is it spring, summer, autumn or winter?",
     "{What|Which} time of the year {is it|does the picture show}?",
     "{What|Which} season {do you see|does the picture show}?",
@@ -120,7 +138,7 @@ pub(crate) const SEASON_SAY: &[&str] =
     &["It is $answer.", "The season is $answer.", "{This is|The picture shows} $answer."];
 
 pub(crate) const PLACE: &[&str] = &[
-    "Where {is|was} this{| picture taken| scene}?",
+    "Where {is|was} this{| picture taken| scene| taken}?",
     "{What|Which} {kind of |}place {is this|do you see|does the picture show}?",
     "Where are we{| here| in this picture}?",
 ];

@@ -7,7 +7,7 @@ pub(crate) const ENGLISH: &[(&str, &str)] = &[
         "I am {the mini model of ixc|a small InternLM-XComposer2}, {trained|made} on a world of drawn pictures.",
     ),
     (
-        "{Hello|Hi|Good morning|Hey}{!| there!}",
+        "{Hello|Hi|Good morning|Hey}{!|.| there!}",
         "{Hello|Hi}! {Show me a picture|Give me a drawn picture}, and I tell you what I see.",
     ),
     (
