@@ -171,7 +171,7 @@ const SEED: &str = "1";
 const VOCABULARY: &str = "2560";
 
 /// The training stages, the paper's first: a recipe of each name writes a folder of that name.
-const STAGES: [&str; 14] = [
+const STAGES: [&str; 16] = [
     "1-language",
     PRETRAIN,
     SFT,
@@ -185,6 +185,8 @@ const STAGES: [&str; 14] = [
     PAIRED,
     CHOOSING,
     SIGNS,
+    ONCE_MORE,
+    STEPS,
     LAST,
 ];
 
@@ -221,9 +223,17 @@ const SETTLED: &str = "settled";
 const CHOOSING: &str = "12-choosing";
 const SIGNS: &str = "13-signs";
 
-/// Everything again, and what it begins with: parts of the ways of both. It is the model.
-const LAST: &str = "14-all";
+/// Everything again, and what it begins with: parts of the ways of both.
+const ONCE_MORE: &str = "14-all";
 const BOTH: &str = "both";
+
+/// An article's steps above all, among everything; and what the last stage begins with: most of that way.
+const STEPS: &str = "15-steps";
+const STEPPED: &str = "stepped";
+
+/// Questions, comparisons and articles above all; and most of that way, the model.
+const LAST: &str = "16-last";
+const MODEL: &str = "mini";
 
 /// The stage that trains the tower.
 pub(crate) const PRETRAIN: &str = "2-pretrain";
@@ -306,11 +316,15 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<()> {
         if stage == CHOOSING {
             plan.mean(SETTLED, &[(ALL, 0.65), (PAIRED, 0.35)])?;
         }
-        if stage == LAST {
+        if stage == ONCE_MORE {
             plan.mean(BOTH, &[(SETTLED, -0.6), (CHOOSING, 0.9), (SIGNS, 0.7)])?;
+        }
+        if stage == LAST {
+            plan.mean(STEPPED, &[(ONCE_MORE, 0.4), (STEPS, 0.6)])?;
         }
         plan.train(stage)?;
     }
+    plan.mean(MODEL, &[(STEPPED, 0.4), (LAST, 0.6)])?;
     plan.file()?;
     plan.evaluate()?;
     if share == 1.0 { plan.ship() } else { Ok(()) }
@@ -394,7 +408,7 @@ impl Plan {
 
     /// The model in one file.
     fn file(&self) -> Result<()> {
-        self.program.once("mini.gguf", &["quantize", LAST, "--to", PRECISION])
+        self.program.once("mini.gguf", &["quantize", MODEL, "--to", PRECISION])
     }
 
     /// What it can do.
@@ -468,6 +482,8 @@ mod tests {
             super::SETTLED,
             super::SETTLED,
             super::BOTH,
+            super::ONCE_MORE,
+            super::STEPPED,
         ];
         for (stage, before) in STAGES.into_iter().zip(bases) {
             let path = xtask::root().join("recipes/mini").join(format!("{stage}.toml"));
