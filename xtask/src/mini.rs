@@ -141,7 +141,7 @@ const WORLDS: [World; 16] = [
         split: "train",
         seed: "41",
         scenes: 12_000,
-        what: "captions,questions,refusals,signs,talk",
+        what: "captions,questions,refusals,whether,signs,talk",
         labels: false,
     },
     World { folder: "val3", split: "val", seed: "51", scenes: 150, what: "writing", labels: false },
@@ -171,7 +171,7 @@ const SEED: &str = "1";
 const VOCABULARY: &str = "2560";
 
 /// The training stages, the paper's first: a recipe of each name writes a folder of that name.
-const STAGES: [&str; 16] = [
+const STAGES: [&str; 17] = [
     "1-language",
     PRETRAIN,
     SFT,
@@ -187,6 +187,7 @@ const STAGES: [&str; 16] = [
     SIGNS,
     ONCE_MORE,
     STEPS,
+    QUESTIONS,
     LAST,
 ];
 
@@ -231,8 +232,12 @@ const BOTH: &str = "both";
 const STEPS: &str = "15-steps";
 const STEPPED: &str = "stepped";
 
-/// Questions, comparisons and articles above all; and most of that way, the model.
-const LAST: &str = "16-last";
+/// Questions, comparisons and articles above all; and most of that way.
+const QUESTIONS: &str = "16-questions";
+const ASKED: &str = "asked";
+
+/// Whether it is so above all, among everything; and most of that way, the model.
+const LAST: &str = "17-whether";
 const MODEL: &str = "mini";
 
 /// The stage that trains the tower.
@@ -319,12 +324,15 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<()> {
         if stage == ONCE_MORE {
             plan.mean(BOTH, &[(SETTLED, -0.6), (CHOOSING, 0.9), (SIGNS, 0.7)])?;
         }
-        if stage == LAST {
+        if stage == QUESTIONS {
             plan.mean(STEPPED, &[(ONCE_MORE, 0.4), (STEPS, 0.6)])?;
+        }
+        if stage == LAST {
+            plan.mean(ASKED, &[(STEPPED, 0.4), (QUESTIONS, 0.6)])?;
         }
         plan.train(stage)?;
     }
-    plan.mean(MODEL, &[(STEPPED, 0.4), (LAST, 0.6)])?;
+    plan.mean(MODEL, &[(ASKED, 0.4), (LAST, 0.6)])?;
     plan.file()?;
     plan.evaluate()?;
     if share == 1.0 { plan.ship() } else { Ok(()) }
@@ -484,6 +492,7 @@ mod tests {
             super::BOTH,
             super::ONCE_MORE,
             super::STEPPED,
+            super::ASKED,
         ];
         for (stage, before) in STAGES.into_iter().zip(bases) {
             let path = xtask::root().join("recipes/mini").join(format!("{stage}.toml"));

@@ -52,6 +52,8 @@ pub enum Purpose {
     Choosing,
     /// What signs say.
     Signs,
+    /// Whether it is this or that.
+    Whether,
 }
 
 /// A stream of throws.

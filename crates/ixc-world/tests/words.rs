@@ -22,7 +22,7 @@ use ixc_world::{
         edit::{Action, edit},
         language::language,
         matching::matching,
-        question::{Type, Value, of_a_sign, question, questions},
+        question::{Type, Value, of_a_sign, question, questions, whether},
         refusal::refusals,
         talk::talk,
         things::{comparisons, sides, things},
@@ -167,6 +167,21 @@ fn a_matching_s_texts_fit_one_picture_each() {
         assert_eq!(letters.len(), 4);
         assert_eq!(made, matching(id(Split::Val, number)));
     }
+}
+
+#[test]
+fn whether_it_is_so_is_answered_both_ways() {
+    let mut truths = [0, 0];
+    for scene in scenes(150) {
+        let questions = whether(&scene);
+        assert_eq!(questions.len(), 4);
+        for asked in questions {
+            assert!(answer::judge(&asked, &asked.exchange.say), "{asked:?}");
+            let Value::Truth(truth) = asked.value else { panic!("{asked:?}") };
+            truths[usize::from(truth)] += 1;
+        }
+    }
+    assert!(truths.iter().all(|&count| count > 200), "{truths:?}");
 }
 
 #[test]

@@ -137,6 +137,20 @@ pub fn of_a_sign(id: SceneId) -> (Scene, Question) {
     }
 }
 
+/// Whether it is a certain weather, hour, season and place, each once, in English: what a fifth of the questions for
+/// these asks.
+pub fn whether(scene: &Scene) -> Vec<Question> {
+    let mut dice = Dice::of(scene.id, Purpose::Whether);
+    let mut types = [Type::Weather, Type::Hour, Type::Season, Type::Place];
+    dice.shuffle(&mut types);
+    let ask = |about| {
+        let form = form(&mut dice);
+        let asked = is_it(scene, about, &mut dice);
+        worded(asked, (about, form), &mut dice)
+    };
+    types.map(ask).into()
+}
+
 /// A question of a type, where the scene has something to ask for.
 pub fn question(
     scene: &Scene,
@@ -144,22 +158,26 @@ pub fn question(
     language: Language,
     dice: &mut Dice,
 ) -> Option<Question> {
-    let form = *dice.weighted(&[(Form::Word, 45), (Form::Sentence, 30), (Form::Open, 25)]);
+    let form = form(dice);
     if language == Language::Chinese {
         return chinese::question(scene, about, form, dice);
     }
     let asked = ask(scene, about, dice)?;
+    Some(worded(asked, (about, form), dice))
+}
+
+/// How long an answer is to be.
+fn form(dice: &mut Dice) -> Form {
+    *dice.weighted(&[(Form::Word, 45), (Form::Sentence, 30), (Form::Open, 25)])
+}
+
+/// An English question in its form.
+fn worded(asked: Asked, (about, form): (Type, Form), dice: &mut Dice) -> Question {
+    let language = Language::English;
     let ask = with_form(asked.ask, form, language, dice);
-    Some(Question {
-        about,
-        form,
-        language,
-        value: asked.value,
-        exchange: Exchange {
-            ask: casual(ask, dice),
-            say: if form == Form::Word { asked.word } else { asked.sentence },
-        },
-    })
+    let say = if form == Form::Word { asked.word } else { asked.sentence };
+    let exchange = Exchange { ask: casual(ask, dice), say };
+    Question { about, form, language, value: asked.value, exchange }
 }
 
 /// The question with the wanted form said before or behind.

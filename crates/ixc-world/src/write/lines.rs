@@ -81,6 +81,10 @@ pub(super) fn of(options: &Options, what: What, number: u64) -> Result<String, E
             let scene = sample::scene(id);
             scribe.about(&scene, exchanges(or_another(&scene, things::comparisons(&scene))))
         }
+        What::Whether => {
+            let scene = sample::scene(id);
+            scribe.about(&scene, exchanges(question::whether(&scene)))
+        }
         What::Signs => {
             let (scene, asked) = question::of_a_sign(id);
             let drawn = scribe.extra(&scene, "s", 0)?;

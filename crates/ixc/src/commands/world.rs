@@ -97,6 +97,8 @@ enum WhatArg {
     Sides,
     /// How every two things of a picture compare, and nothing else
     Comparisons,
+    /// Whether it is a certain weather, hour, season and place
+    Whether,
     /// What a sign says, of scenes that have one
     Signs,
     /// Questions about two pictures
@@ -130,6 +132,7 @@ impl WhatArg {
             Self::Things => What::Things,
             Self::Sides => What::Sides,
             Self::Comparisons => What::Comparisons,
+            Self::Whether => What::Whether,
             Self::Signs => What::Signs,
             Self::Two => What::Two,
             Self::Matching => What::Matching,
