@@ -43,48 +43,15 @@ pub(super) fn of(options: &Options, what: What, number: u64) -> Result<String, E
     let id = SceneId { split: options.split, seed: options.seed, number };
     let scribe = Scribe { options, what, number };
     match what {
-        What::Captions => {
-            let scene = sample::scene(id);
-            scribe.about(&scene, caption::captions(&scene, 2))
-        }
-        What::Patches => {
-            let scene = sample::scene(id);
-            scribe.patches(&scene, patches::patches(&scene, options.side), Vec::new())
-        }
-        What::Questions => {
-            let scene = sample::scene(id);
-            let mut exchanges = exchanges(question::questions(&scene, QUESTIONS));
-            // A question in every third conversation is about what is not there.
-            let mut dice = Dice::of(id, Purpose::Mix);
-            if dice.chance(33) {
-                let at = dice.below(exchanges.len());
-                exchanges[at] = refusal::refusals(&scene, 1).remove(0).exchange;
-            }
-            scribe.about(&scene, exchanges)
-        }
-        What::Things => {
-            let scene = sample::scene(id);
-            let questions = exchanges(things::things(&scene, THINGS));
-            let mut dice = Dice::of(id, Purpose::Mix);
-            if options.labels && dice.chance(50) {
-                // A tower says where it looks only when it is asked for it at every row.
-                let about = patches::asking(&scene, options.side, patches::Asked::Side, &mut dice);
-                return scribe.patches(&scene, about, questions);
-            }
-            scribe.about(&scene, questions)
-        }
-        What::Sides => {
-            let scene = sample::scene(id);
-            scribe.about(&scene, exchanges(or_another(&scene, things::sides(&scene))))
-        }
-        What::Comparisons => {
-            let scene = sample::scene(id);
-            scribe.about(&scene, exchanges(or_another(&scene, things::comparisons(&scene))))
-        }
-        What::Whether => {
-            let scene = sample::scene(id);
-            scribe.about(&scene, exchanges(question::whether(&scene)))
-        }
+        What::Captions
+        | What::Patches
+        | What::Questions
+        | What::Things
+        | What::Sides
+        | What::Comparisons
+        | What::Whether
+        | What::Refusals
+        | What::Truth => scribe.of_one(&sample::scene(id)),
         What::Signs => {
             let (scene, asked) = question::of_a_sign(id);
             let drawn = scribe.extra(&scene, "s", 0)?;
@@ -92,17 +59,11 @@ pub(super) fn of(options: &Options, what: What, number: u64) -> Result<String, E
         }
         What::Matching => {
             let made = matching::matching(id);
-            let pictures = made.pictures.iter().enumerate();
-            let drawn: Result<Vec<Drawn>, Error> =
-                pictures.map(|(at, scene)| scribe.extra(scene, "m", at)).collect();
-            Ok(scribe.line("", &drawn?, &made.exchanges))
+            Ok(scribe.line("", &scribe.all(&made.pictures, "m")?, &made.exchanges))
         }
         What::Choosing => {
             let made = choosing::choosing(id);
-            let pictures = made.pictures.iter().enumerate();
-            let drawn: Result<Vec<Drawn>, Error> =
-                pictures.map(|(at, scene)| scribe.extra(scene, "c", at)).collect();
-            let drawn = drawn?;
+            let drawn = scribe.all(&made.pictures, "c")?;
             let lessons = made.lessons.iter().enumerate().map(|(at, lesson)| {
                 let shown: Vec<Drawn> = lesson.shown.iter().map(|&at| drawn[at].clone()).collect();
                 let exchanges: Vec<Exchange> =
@@ -110,16 +71,6 @@ pub(super) fn of(options: &Options, what: What, number: u64) -> Result<String, E
                 scribe.line(&format!("/{at}"), &shown, &exchanges)
             });
             Ok(lessons.collect())
-        }
-        What::Refusals => {
-            let scene = sample::scene(id);
-            let refused = refusal::refusals(&scene, 2);
-            let mut exchanges: Vec<Exchange> =
-                refused.into_iter().map(|one| one.exchange).collect();
-            // Beside answers, or a picture would come to mean a refusal.
-            exchanges.extend(question::questions(&scene, 2).into_iter().map(|one| one.exchange));
-            Dice::of(id, Purpose::Mix).shuffle(&mut exchanges);
-            scribe.about(&scene, exchanges)
         }
         What::Two => {
             let pair = two::pair(id, 3);
@@ -135,11 +86,6 @@ pub(super) fn of(options: &Options, what: What, number: u64) -> Result<String, E
         }
         What::Language => Ok(scribe.line("", &[], &language::language(id))),
         What::Talk => Ok(scribe.line("", &[], &talk::talk(id, 3))),
-        What::Truth => {
-            let scene = sample::scene(id);
-            let Drawn { name, .. } = scribe.base(&scene)?;
-            Ok(format!("{}\n", json!({"image": name, "truth": scene})))
-        }
     }
 }
 
@@ -177,6 +123,59 @@ struct Scribe<'a> {
 }
 
 impl Scribe<'_> {
+    /// What is said of the number's own scene alone.
+    fn of_one(&self, scene: &Scene) -> Result<String, Error> {
+        let mut dice = Dice::of(scene.id, Purpose::Mix);
+        let said = match self.what {
+            What::Captions => caption::captions(scene, 2),
+            What::Patches => {
+                let about = patches::patches(scene, self.options.side);
+                return self.patches(scene, about, Vec::new());
+            }
+            What::Questions => {
+                let mut asked = exchanges(question::questions(scene, QUESTIONS));
+                // A question in every third conversation is about what is not there.
+                if dice.chance(33) {
+                    let at = dice.below(asked.len());
+                    asked[at] = refusal::refusals(scene, 1).remove(0).exchange;
+                }
+                asked
+            }
+            What::Things => {
+                let asked = exchanges(things::things(scene, THINGS));
+                if self.options.labels && dice.chance(50) {
+                    // A tower says where it looks only when it is asked for it at every row.
+                    let (side, asked_for) = (self.options.side, patches::Asked::Side);
+                    let about = patches::asking(scene, side, asked_for, &mut dice);
+                    return self.patches(scene, about, asked);
+                }
+                asked
+            }
+            What::Sides => exchanges(or_another(scene, things::sides(scene))),
+            What::Comparisons => exchanges(or_another(scene, things::comparisons(scene))),
+            What::Whether => exchanges(question::whether(scene)),
+            What::Refusals => {
+                let refused = refusal::refusals(scene, 2);
+                let mut asked: Vec<Exchange> =
+                    refused.into_iter().map(|one| one.exchange).collect();
+                // Beside answers, or a picture would come to mean a refusal.
+                asked.extend(exchanges(question::questions(scene, 2)));
+                dice.shuffle(&mut asked);
+                asked
+            }
+            _ => {
+                let Drawn { name, .. } = self.base(scene)?;
+                return Ok(format!("{}\n", json!({"image": name, "truth": scene})));
+            }
+        };
+        self.about(scene, said)
+    }
+
+    /// Further pictures of the number, one of each scene.
+    fn all(&self, scenes: &[Scene], letter: &str) -> Result<Vec<Drawn>, Error> {
+        scenes.iter().enumerate().map(|(at, scene)| self.extra(scene, letter, at)).collect()
+    }
+
     /// A conversation about the number's own picture.
     fn about(&self, scene: &Scene, exchanges: Vec<Exchange>) -> Result<String, Error> {
         let drawn = self.base(scene)?;
