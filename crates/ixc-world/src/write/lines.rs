@@ -42,16 +42,24 @@ pub(super) fn folder(number: u64) -> PathBuf {
 pub(super) fn of(options: &Options, what: What, number: u64) -> Result<String, Error> {
     let id = SceneId { split: options.split, seed: options.seed, number };
     let scribe = Scribe { options, what, number };
+    let about = |said: &dyn Fn(&Scene) -> Vec<Exchange>| {
+        let scene = sample::scene(id);
+        scribe.about(&scene, said(&scene))
+    };
     match what {
-        What::Captions
-        | What::Patches
-        | What::Questions
-        | What::Things
-        | What::Sides
-        | What::Comparisons
-        | What::Whether
-        | What::Refusals
-        | What::Truth => scribe.of_one(&sample::scene(id)),
+        What::Captions => about(&|scene| caption::captions(scene, 2)),
+        What::Patches => {
+            let scene = sample::scene(id);
+            scribe.patches(&scene, patches::patches(&scene, options.side), Vec::new())
+        }
+        What::Questions => about(&asked),
+        What::Things => scribe.things(&sample::scene(id)),
+        What::Sides => about(&|scene| exchanges(or_another(scene, things::sides(scene)))),
+        What::Comparisons => {
+            about(&|scene| exchanges(or_another(scene, things::comparisons(scene))))
+        }
+        What::Whether => about(&|scene| exchanges(question::whether(scene))),
+        What::Refusals => about(&refused),
         What::Signs => {
             let (scene, asked) = question::of_a_sign(id);
             let drawn = scribe.extra(&scene, "s", 0)?;
@@ -86,7 +94,32 @@ pub(super) fn of(options: &Options, what: What, number: u64) -> Result<String, E
         }
         What::Language => Ok(scribe.line("", &[], &language::language(id))),
         What::Talk => Ok(scribe.line("", &[], &talk::talk(id, 3))),
+        What::Truth => {
+            let scene = sample::scene(id);
+            let Drawn { name, .. } = scribe.base(&scene)?;
+            Ok(format!("{}\n", json!({"image": name, "truth": scene})))
+        }
     }
+}
+
+/// Questions about a scene, one of them in every third conversation about what is not there.
+fn asked(scene: &Scene) -> Vec<Exchange> {
+    let mut asked = exchanges(question::questions(scene, QUESTIONS));
+    let mut dice = Dice::of(scene.id, Purpose::Mix);
+    if dice.chance(33) {
+        let at = dice.below(asked.len());
+        asked[at] = refusal::refusals(scene, 1).remove(0).exchange;
+    }
+    asked
+}
+
+/// Questions about what is not there, beside answers, or a picture would come to mean a refusal.
+fn refused(scene: &Scene) -> Vec<Exchange> {
+    let refused = refusal::refusals(scene, 2).into_iter().map(|one| one.exchange);
+    let mut asked: Vec<Exchange> =
+        refused.chain(exchanges(question::questions(scene, 2))).collect();
+    Dice::of(scene.id, Purpose::Mix).shuffle(&mut asked);
+    asked
 }
 
 fn exchanges(questions: Vec<question::Question>) -> Vec<Exchange> {
@@ -123,52 +156,17 @@ struct Scribe<'a> {
 }
 
 impl Scribe<'_> {
-    /// What is said of the number's own scene alone.
-    fn of_one(&self, scene: &Scene) -> Result<String, Error> {
+    /// Questions about single things; with labels half of them beside one about every patch's side.
+    fn things(&self, scene: &Scene) -> Result<String, Error> {
+        let asked = exchanges(things::things(scene, THINGS));
         let mut dice = Dice::of(scene.id, Purpose::Mix);
-        let said = match self.what {
-            What::Captions => caption::captions(scene, 2),
-            What::Patches => {
-                let about = patches::patches(scene, self.options.side);
-                return self.patches(scene, about, Vec::new());
-            }
-            What::Questions => {
-                let mut asked = exchanges(question::questions(scene, QUESTIONS));
-                // A question in every third conversation is about what is not there.
-                if dice.chance(33) {
-                    let at = dice.below(asked.len());
-                    asked[at] = refusal::refusals(scene, 1).remove(0).exchange;
-                }
-                asked
-            }
-            What::Things => {
-                let asked = exchanges(things::things(scene, THINGS));
-                if self.options.labels && dice.chance(50) {
-                    // A tower says where it looks only when it is asked for it at every row.
-                    let (side, asked_for) = (self.options.side, patches::Asked::Side);
-                    let about = patches::asking(scene, side, asked_for, &mut dice);
-                    return self.patches(scene, about, asked);
-                }
-                asked
-            }
-            What::Sides => exchanges(or_another(scene, things::sides(scene))),
-            What::Comparisons => exchanges(or_another(scene, things::comparisons(scene))),
-            What::Whether => exchanges(question::whether(scene)),
-            What::Refusals => {
-                let refused = refusal::refusals(scene, 2);
-                let mut asked: Vec<Exchange> =
-                    refused.into_iter().map(|one| one.exchange).collect();
-                // Beside answers, or a picture would come to mean a refusal.
-                asked.extend(exchanges(question::questions(scene, 2)));
-                dice.shuffle(&mut asked);
-                asked
-            }
-            _ => {
-                let Drawn { name, .. } = self.base(scene)?;
-                return Ok(format!("{}\n", json!({"image": name, "truth": scene})));
-            }
-        };
-        self.about(scene, said)
+        if self.options.labels && dice.chance(50) {
+            // A tower says where it looks only when it is asked for it at every row.
+            let side = patches::Asked::Side;
+            let about = patches::asking(scene, self.options.side, side, &mut dice);
+            return self.patches(scene, about, asked);
+        }
+        self.about(scene, asked)
     }
 
     /// Further pictures of the number, one of each scene.
