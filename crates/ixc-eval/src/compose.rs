@@ -1,8 +1,8 @@
 //! Composing as a whole: how much of illustrated articles is as it should be, over instructions that nobody trained on.
 //!
 //! instruction → article, places, captions → a library in which each caption has one right picture → candidates,
-//! choices. The right picture is drawn of a scene that holds as many of the caption's facts as any of some ten thousand,
-//! and the library knows of it what it knows of its other pictures;
+//! choices. The right picture is drawn of a scene that is made of what its caption states, and of what its section
+//! states where the caption is silent; the library knows of it what it knows of its other pictures;
 //! it comes to the pictures of all articles before, so that the wrong ones are many and alike. Deliberately absent:
 //! opinions; truth is the scenes'.
 
@@ -35,8 +35,8 @@ use crate::{
 /// Pictures that the library begins with.
 const BEGUN_WITH: u64 = 120;
 
-/// Scenes among which the right one of a caption is found.
-const SCENES: u64 = 20_000;
+/// Scenes made of the facts of a caption and its section, of which the one that holds most is the right one.
+const SCENES: u64 = 100;
 
 /// Pictures asked for, in turn.
 const WANTED: [usize; 3] = [1, 2, 3];
@@ -167,11 +167,13 @@ impl<'a> Shelf<'a> {
         let mut library = Library::open(self.folder).map_err(failed)?;
         let mut right = BTreeMap::new();
         for asked in made.captions.iter().flatten() {
-            let facts = stated(&asked.caption);
-            if facts.is_empty() {
+            let caption = stated(&asked.caption);
+            if caption.is_empty() {
                 continue;
             }
-            let (scene, name) = (self.scene(&facts), format!("right-{:05}", self.put));
+            let section = made.sections().get(asked.place).map_or("", String::as_str);
+            let scene = self.scene(&caption, &stated(section));
+            let name = format!("right-{:05}", self.put);
             let folder = self.folder.join(&name);
             fs::create_dir_all(&folder).map_err(Error::file("make the folder", &folder))?;
             let path = folder.join("picture.png");
@@ -190,15 +192,19 @@ impl<'a> Shelf<'a> {
         Ok(right)
     }
 
-    /// The scene, among many that no picture has yet, in which most of the facts hold; the first of equals.
-    fn scene(&self, facts: &[Fact]) -> Scene {
+    /// Of scenes made of the facts that no picture has yet, the one in which most of the caption's hold, then of the
+    /// section's; the first of equals.
+    fn scene(&self, caption: &[Fact], section: &[Fact]) -> Scene {
+        let facts = [caption, section].concat();
         let scenes = (0..SCENES).map(|at| {
             let number = (1 << 40) + self.put * SCENES + at;
-            sample::scene(SceneId { split: Split::Library, seed: 0, number })
+            let id = SceneId { split: Split::Library, seed: 0, number };
+            sample::of_facts(id, &facts)
         });
-        let held = |scene: &Scene| facts.iter().filter(|fact| fact.holds(scene)).count();
+        let held =
+            |facts: &[Fact], scene: &Scene| facts.iter().filter(|fact| fact.holds(scene)).count();
         let best = scenes
-            .map(|scene| (held(&scene), scene))
+            .map(|scene| ((held(caption, &scene), held(section, &scene)), scene))
             .reduce(|best, next| if next.0 > best.0 { next } else { best });
         best.expect("there are scenes").1
     }

@@ -54,6 +54,8 @@ pub enum Purpose {
     Signs,
     /// Whether it is this or that.
     Whether,
+    /// Captions of sections.
+    Titles,
 }
 
 /// A stream of throws.

@@ -6,6 +6,7 @@
 
 use crate::{
     dice::{Dice, Purpose},
+    judge::facts::Fact,
     kinds::Kind,
     places::Place,
     scene::{Depth, Hour, Scene, Season, Side, Size, Thing, Weather, Word},
@@ -24,13 +25,148 @@ pub fn scene(id: SceneId) -> Scene {
     scene
 }
 
-fn attempt(id: SceneId, dice: &mut Dice) -> Scene {
+/// A scene that is made of facts, of earlier ones rather than of later ones, and of chance where they are silent. Facts
+/// that cannot hold do not: contradictions, a cow in a kitchen, a fourth thing in a full row; and the last ones, where
+/// no scene of the split was found that holds all.
+pub fn of_facts(id: SceneId, facts: &[Fact]) -> Scene {
+    let mut dice = Dice::of(id, Purpose::Truth);
+    for kept in (0..=facts.len()).rev() {
+        let facts = &facts[..kept];
+        let mut tries = (0..TRIES).map(|_| attempt_of(id, facts, &mut dice));
+        let fits = |scene: &Scene| Split::of(scene) == id.split && !scene.things.is_empty();
+        if let Some(mut scene) = tries.find(fits) {
+            scene.look = Dice::of(id, Purpose::Look).bits();
+            return scene;
+        }
+    }
+    scene(id)
+}
+
+/// Attempts at a scene of some facts. A split has a twentieth of all scenes, or more.
+const TRIES: usize = 60;
+
+fn attempt_of(id: SceneId, facts: &[Fact], dice: &mut Dice) -> Scene {
+    let mut scene = setting(id, dice);
+    for fact in facts.iter().rev() {
+        match *fact {
+            Fact::Place(place) => scene.place = place,
+            Fact::Season(season) => scene.season = season,
+            Fact::Hour(hour) => scene.hour = hour,
+            Fact::Weather(weather) => scene.weather = weather,
+            _ => {}
+        }
+    }
+    if !weathers(scene.season).contains(&scene.weather) {
+        scene.weather = *dice.pick(weathers(scene.season));
+    }
+    let stock = scene.place.stock();
+    let rows = [(Depth::Sky, stock.sky), (Depth::Far, stock.far), (Depth::Near, stock.near)];
+    let mut stated: Vec<(Kind, Depth)> = Vec::new();
+    for fact in facts {
+        if let Fact::Exists(kind) = *fact
+            && stated.iter().all(|(known, _)| *known != kind)
+            && let Some(depth) = depth_of(kind, rows, facts, dice)
+        {
+            stated.push((kind, depth));
+        }
+    }
+    // What is near comes last, since it must not hide what is far.
+    for (row_depth, kinds) in rows {
+        for &(kind, depth) in stated.iter().filter(|(_, depth)| *depth == row_depth) {
+            stand(&mut scene, kind, depth, facts, dice);
+        }
+        // Something more, or too few scenes are made of these facts for one to be of the split.
+        let kind = (!kinds.is_empty() && dice.chance(40)).then(|| *dice.pick(kinds));
+        if let Some(kind) = kind.filter(|kind| stated.iter().all(|(known, _)| known != kind)) {
+            stand(&mut scene, kind, row_depth, &[], dice);
+        }
+    }
+    scene.things.truncate(MOST);
+    scene.things.sort_by_key(|thing| (thing.depth, thing.side));
+    scene
+}
+
+/// What the facts say of a kind, the first that says anything.
+fn said<T>(facts: &[Fact], says: impl Fn(Fact) -> Option<T>) -> Option<T> {
+    facts.iter().find_map(|&fact| says(fact))
+}
+
+/// How far back a kind is, if it may stand in the place at all.
+fn depth_of(
+    kind: Kind,
+    rows: [(Depth, &[Kind]); 3],
+    facts: &[Fact],
+    dice: &mut Dice,
+) -> Option<Depth> {
+    let depth = said(facts, |fact| match fact {
+        Fact::Depth(of, depth) if of == kind => Some(depth),
+        _ => None,
+    });
+    let fits = |(row, kinds): &(Depth, &[Kind])| {
+        kinds.contains(&kind) && depth.is_none_or(|depth| depth == *row)
+    };
+    let fitting: Vec<Depth> = rows.into_iter().filter(fits).map(|(row, _)| row).collect();
+    (!fitting.is_empty()).then(|| *dice.pick(&fitting))
+}
+
+/// Puts in a kind as facts have it, where there is room for it.
+fn stand(scene: &mut Scene, kind: Kind, depth: Depth, facts: &[Fact], dice: &mut Dice) {
+    let count = said(facts, |fact| match fact {
+        Fact::Count(of, count) if of == kind => Some(count.clamp(1, kind.about().most)),
+        _ => None,
+    });
+    let side = said(facts, |fact| match fact {
+        Fact::Side(of, side) if of == kind => Some(side),
+        _ => None,
+    });
+    let count = count.unwrap_or(1);
+    let mut sides: Vec<Option<Side>> = Side::ALL.iter().copied().map(Some).collect();
+    dice.shuffle(&mut sides);
+    // Where what is stated has no room, the thing stands elsewhere.
+    sides.sort_by_key(|other| *other != side);
+    if count > 1 {
+        sides = vec![None];
+    }
+    let in_row = scene.things.iter().filter(|thing| thing.depth == depth).count();
+    let room = |side: &Option<Side>| match depth {
+        Depth::Sky => in_row == 0,
+        Depth::Far if scene.place.indoors() => wall_has_room(scene.place, in_row, *side),
+        _ => true,
+    };
+    let stands = |side: &Option<Side>| room(side) && clear(scene, kind, depth, *side);
+    let Some(side) = sides.into_iter().find(stands).filter(|_| fits(scene, kind)) else { return };
+    place(scene, kind, count.into(), depth, side, dice);
+    let thing = scene.things.last_mut().expect("just put");
+    for fact in facts.iter().rev() {
+        match *fact {
+            Fact::Colour(of, colour) if of == kind && kind.about().colours.contains(&colour) => {
+                thing.colour = Some(colour);
+            }
+            Fact::Size(of, size) if of == kind && thing.size.is_some() => thing.size = Some(size),
+            Fact::Word(word) if thing.word.is_some() => thing.word = Some(word),
+            _ => {}
+        }
+    }
+}
+
+/// Whether there is room at a wall for its window, its bed, what hangs there, and one thing more.
+fn wall_has_room(place: Place, hung: usize, side: Option<Side>) -> bool {
+    let bed = place == Place::Bedroom;
+    side.is_some_and(|side| !bed || side != Side::Middle) && hung < if bed { 1 } else { 2 }
+}
+
+/// Where and when, and nothing there yet.
+fn setting(id: SceneId, dice: &mut Dice) -> Scene {
     let place = *dice.pick(Place::ALL);
     let season = *dice.pick(Season::ALL);
     let hour = *dice.pick(Hour::ALL);
     let weather = *dice.pick(weathers(season));
-    let mut scene = Scene { id, place, season, hour, weather, things: Vec::new(), look: 0 };
-    let stock = place.stock();
+    Scene { id, place, season, hour, weather, things: Vec::new(), look: 0 }
+}
+
+fn attempt(id: SceneId, dice: &mut Dice) -> Scene {
+    let mut scene = setting(id, dice);
+    let stock = scene.place.stock();
     if !stock.sky.is_empty() && dice.chance(35) {
         sky(&mut scene, stock.sky, dice);
     }

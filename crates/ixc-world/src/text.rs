@@ -17,6 +17,7 @@ pub mod question;
 pub mod refusal;
 pub mod talk;
 pub mod things;
+pub mod titles;
 pub mod two;
 
 use crate::{

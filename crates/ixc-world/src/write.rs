@@ -39,6 +39,7 @@ closed! {
         Refusals "refusals" "拒答",
         Matching "matching" "配图",
         Choosing "choosing" "选图",
+        Titles "titles" "图题",
         Articles "articles" "文章",
         Writing "writing" "写作",
         Edits "edits" "编辑",
@@ -95,7 +96,7 @@ struct Manifest {
 }
 
 /// Counts up with every change of what is generated.
-const GENERATION: u32 = 3;
+const GENERATION: u32 = 4;
 
 /// Scenes of one part: what a stop costs at most.
 const PART: u64 = 500;

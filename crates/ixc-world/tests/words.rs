@@ -26,6 +26,7 @@ use ixc_world::{
         refusal::refusals,
         talk::talk,
         things::{comparisons, sides, things},
+        titles::titles,
         two::{Pairing, pair},
     },
 };
@@ -220,7 +221,9 @@ fn what_is_chosen_is_meant_alone() {
                 for fixed in ["A.", "B.", "C.", "D.", ""] {
                     text = text.replace(&format!("{fixed}{IMAGE_MARKER}"), " ");
                 }
-                let said = facts::stated(&text);
+                // Of an article's paragraphs, it is the last that matters.
+                let last = text.trim().rsplit('\n').next().unwrap();
+                let said = facts::stated(if lesson.step == Step::Choice { last } else { &text });
                 let said = said.iter().filter(|fact| !matches!(fact, Fact::Count(..)));
                 for (at, &shown) in lesson.shown.iter().enumerate() {
                     let fits = said.clone().all(|fact| fact.holds(&made.pictures[shown]));
@@ -230,6 +233,33 @@ fn what_is_chosen_is_meant_alone() {
         }
     }
     assert_eq!(steps.len(), Step::ALL.len());
+}
+
+#[test]
+fn captions_of_sections_state_what_is_true_of_theirs() {
+    for number in 0..200 {
+        let made = titles(id(Split::Val, number));
+        assert_eq!(made, titles(id(Split::Val, number)));
+        assert_eq!(made.questions.len(), made.scenes.len());
+        for (turn, (at, Exchange { ask, say })) in made.questions.iter().enumerate() {
+            assert!(
+                ask.ends_with(&format!("给出适合在<Seg{at}>后插入的图像对应的标题。")),
+                "{ask}"
+            );
+            // The first shows all sections.
+            assert_eq!(
+                ask.matches("\n<Seg").count(),
+                if turn == 0 { made.scenes.len() } else { 0 }
+            );
+            let said = say.strip_prefix(composition::CAPTION_PREFIX).unwrap();
+            let judged =
+                facts::judge(composition::read_caption(said).unwrap(), &made.scenes[at - 1]);
+            assert!(
+                judged.len() > 3 && judged.iter().all(|(_, holds)| *holds),
+                "{say}: {judged:?}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -214,7 +214,12 @@ pub(crate) fn picked(scene: &Scene, dice: &mut Dice) -> Vec<Thing> {
     things
 }
 
-fn title(scenes: &[Scene], one_place: bool, language: Language, dice: &mut Dice) -> String {
+pub(super) fn title(
+    scenes: &[Scene],
+    one_place: bool,
+    language: Language,
+    dice: &mut Dice,
+) -> String {
     let (first, last) = (scenes[0].place, scenes[scenes.len() - 1].place);
     if language == Language::Chinese {
         if one_place {
@@ -231,7 +236,7 @@ fn title(scenes: &[Scene], one_place: bool, language: Language, dice: &mut Dice)
 }
 
 /// The sections, each with at most one sentence of the tone, none of them twice.
-fn body(
+pub(super) fn body(
     scenes: &[Scene],
     picks: &[Vec<Thing>],
     language: Language,

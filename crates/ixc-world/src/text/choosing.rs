@@ -2,7 +2,8 @@
 //!
 //! The last step alone teaches a small model nothing: it has to hold on to what is asked for, find it among rows that
 //! come later, tell whose rows they are, and say so behind words that are put into its mouth. Each step asks for one
-//! of these more ([`Step`]). Invariant: what is asked for holds of one picture and of no other. Deliberately absent:
+//! of these more ([`Step`]). Most groups are as a search finds them: alike in place, moment and things, so that a colour
+//! or the weather tells them apart. Invariant: what is asked for holds of one picture and of no other. Deliberately absent:
 //! answers by elimination, which four texts of four pictures allow ([`super::matching`]).
 
 use ixc_input::{composition, conversation::IMAGE_MARKER};
@@ -61,18 +62,55 @@ pub struct Lesson {
 /// The group of a name.
 pub fn choosing(id: SceneId) -> Choosing {
     let mut dice = Dice::of(id, Purpose::Choosing);
-    let mut pictures: Vec<Scene> = Vec::new();
+    let mut pictures = Vec::new();
     while pictures.len() < MOST {
-        let next = scene_with(id, &mut dice, |scene| {
-            pictures.iter().all(|other| other.place != scene.place || other.hour != scene.hour)
-        });
-        pictures.push(next);
+        pictures = group(id, &mut dice);
     }
-    let lessons = (0..LESSONS).map(|_| lesson(&pictures, &mut dice)).collect();
+    let lessons = (0..LESSONS).map(|_| lesson(id, &pictures, &mut dice)).collect();
     Choosing { pictures, lessons }
 }
 
-fn lesson(pictures: &[Scene], dice: &mut Dice) -> Lesson {
+/// Four pictures, each with something that no other has; fewer when that fails. The more scenes they are found among,
+/// the more alike they are.
+fn group(id: SceneId, dice: &mut Dice) -> Vec<Scene> {
+    let among = *dice.weighted(&[(1, 30), (20, 25), (200, 45)]);
+    let mut pictures = vec![scene_with(id, dice, |_| true)];
+    while pictures.len() < MOST {
+        let first = &pictures[0];
+        let found = (0..among).map(|_| {
+            let scene = scene_with(id, dice, |_| true);
+            (likeness(first, &scene), scene)
+        });
+        let best = found.reduce(|best, next| if next.0 > best.0 { next } else { best });
+        pictures.extend(best.map(|(_, scene)| scene));
+    }
+    let scenes: Vec<&Scene> = pictures.iter().collect();
+    let known = (0..MOST).all(|right| {
+        let by_thing = scenes[right]
+            .things
+            .iter()
+            .any(|thing| told(&scenes, thing, false) || told(&scenes, thing, true));
+        by_thing || WHOLES.iter().any(|whole| alone(&scenes, right, *whole))
+    });
+    if known { pictures } else { Vec::new() }
+}
+
+/// How much of one scene another has.
+fn likeness(one: &Scene, other: &Scene) -> usize {
+    let things = one.things.iter().filter_map(|thing| {
+        let found = other.find(thing.kind)?;
+        Some(2 + usize::from(found.colour == thing.colour))
+    });
+    let wholes = [
+        one.place == other.place,
+        one.weather == other.weather,
+        one.season == other.season,
+        one.hour == other.hour,
+    ];
+    things.sum::<usize>() + wholes.into_iter().filter(|same| *same).count() + usize::from(wholes[0])
+}
+
+fn lesson(id: SceneId, pictures: &[Scene], dice: &mut Dice) -> Lesson {
     let step = *dice.weighted(&[
         (Step::Order, 10),
         (Step::Letter, 10),
@@ -85,12 +123,14 @@ fn lesson(pictures: &[Scene], dice: &mut Dice) -> Lesson {
     shown.truncate(count);
     let scenes: Vec<&Scene> = shown.iter().map(|&at| &pictures[at]).collect();
     let told = step == Step::Choice && dice.chance(50);
+    // Of alike pictures, the weather, the season and the hour are seldom asked for, and never learned beside things.
+    let of_things = if dice.chance(40) { 10 } else { 60 };
     let mut questions: Vec<(usize, Exchange)> = Vec::new();
     let mut asked: Vec<String> = Vec::new();
     while questions.len() < QUESTIONS {
         let right = dice.below(count);
-        let telling = if told { text(&scenes, right, dice) } else { None };
-        let asking = telling.or_else(|| question(&scenes, right, dice));
+        let telling = if told { text(id, &scenes, right, dice) } else { None };
+        let asking = telling.or_else(|| question(&scenes, right, of_things, dice));
         // Some pictures have few questions that are theirs alone: then one comes again.
         let Some(asking) = asking.filter(|new| !asked.contains(new) || dice.chance(20)) else {
             continue;
@@ -147,49 +187,87 @@ fn lettered(count: usize) -> String {
     lines.join("\n")
 }
 
-/// A question about the one thing, or the one property of the whole, that the right picture alone has.
-fn question(scenes: &[&Scene], right: usize, dice: &mut Dice) -> Option<String> {
+/// What the whole of a scene is, beside its things.
+#[derive(Clone, Copy)]
+enum Whole {
+    Place,
+    Weather,
+    Season,
+    Hour,
+}
+
+const WHOLES: [Whole; 4] = [Whole::Place, Whole::Weather, Whole::Season, Whole::Hour];
+
+/// Whether one picture alone is so.
+fn alone(scenes: &[&Scene], right: usize, whole: Whole) -> bool {
     let here = scenes[right];
-    let alone =
-        |holds: &dyn Fn(&Scene) -> bool| scenes.iter().filter(|one| holds(one)).count() == 1;
-    let (ask, word): (&[&str], &str) = match dice.below(10) {
-        0 if alone(&|one| one.place == here.place) => (table::PLACE, here.place.english()),
-        1 if alone(&|one| one.weather == here.weather) => (table::WEATHER, here.weather.english()),
-        2 if alone(&|one| one.season == here.season) => (table::SEASON, here.season.english()),
-        3 if alone(&|one| one.hour == here.hour) => (table::HOUR, here.hour.english()),
-        4.. => return of_thing(scenes, here, dice),
-        _ => return None,
+    let same = |other: &&&Scene| match whole {
+        Whole::Place => other.place == here.place,
+        Whole::Weather => other.weather == here.weather,
+        Whole::Season => other.season == here.season,
+        Whole::Hour => other.hour == here.hour,
     };
-    Some(sentence(ask, &[("word", word)], dice))
+    scenes.iter().filter(same).count() == 1
+}
+
+/// A question about the one thing, so many times of a hundred, or the one property of the whole, that the right picture
+/// alone has.
+fn question(scenes: &[&Scene], right: usize, of_things: usize, dice: &mut Dice) -> Option<String> {
+    if dice.chance(of_things) {
+        return of_thing(scenes, scenes[right], dice);
+    }
+    let (here, whole) = (scenes[right], *dice.pick(&WHOLES));
+    let (ask, word): (&[&str], &str) = match whole {
+        Whole::Place => (table::PLACE, here.place.english()),
+        Whole::Weather => (table::WEATHER, here.weather.english()),
+        Whole::Season => (table::SEASON, here.season.english()),
+        Whole::Hour => (table::HOUR, here.hour.english()),
+    };
+    alone(scenes, right, whole).then(|| sentence(ask, &[("word", word)], dice))
 }
 
 /// A question about a kind of thing, with its colour or without.
 fn of_thing(scenes: &[&Scene], here: &Scene, dice: &mut Dice) -> Option<String> {
-    let coloured = dice.chance(40);
-    let told = |thing: &Thing| {
-        let has = |scene: &&&Scene| match scene.find(thing.kind) {
-            Some(found) => !coloured || found.colour == thing.colour,
-            None => scene.place.background().contains(&thing.kind),
-        };
-        scenes.iter().filter(has).count() == 1 && (!coloured || thing.colour.is_some())
-    };
-    let fitting: Vec<&Thing> = here.things.iter().filter(|thing| told(thing)).collect();
+    let coloured = dice.chance(50);
+    let fitting: Vec<&Thing> =
+        here.things.iter().filter(|thing| told(scenes, thing, coloured)).collect();
     let thing = (!fitting.is_empty()).then(|| *dice.pick(&fitting))?;
     let colour = thing.colour.filter(|_| coloured).map_or("", |colour| colour.english());
     let slots = [("colour", colour), ("one", thing.kind.about().one)];
     Some(sentence(table::THING, &slots, dice))
 }
 
-/// A paragraph about the right picture that fits no other.
-fn text(scenes: &[&Scene], right: usize, dice: &mut Dice) -> Option<String> {
+/// Whether one picture alone has such a thing: of this kind, or of this kind and colour.
+fn told(scenes: &[&Scene], thing: &Thing, coloured: bool) -> bool {
+    let has = |scene: &&&Scene| match scene.find(thing.kind) {
+        Some(found) => !coloured || found.colour == thing.colour,
+        None => scene.place.background().contains(&thing.kind),
+    };
+    scenes.iter().filter(has).count() == 1 && (!coloured || thing.colour.is_some())
+}
+
+/// A paragraph about the right picture that fits no other, at times behind others of an article.
+fn text(id: SceneId, scenes: &[&Scene], right: usize, dice: &mut Dice) -> Option<String> {
     let language = Language::draw(dice);
     let things = picked(scenes[right], dice);
+    let here = scenes[right];
     let fits = |scene: &&&Scene| {
         let has = |thing: &Thing| {
             scene.find(thing.kind).is_some_and(|found| facts_of(found) == facts_of(thing))
         };
-        things.iter().all(has)
+        (scene.place, scene.weather, scene.season, scene.hour)
+            == (here.place, here.weather, here.season, here.hour)
+            && things.iter().all(has)
     };
-    (scenes.iter().filter(fits).count() == 1)
-        .then(|| paragraph(scenes[right], &things, language, dice))
+    if scenes.iter().filter(fits).count() != 1 {
+        return None;
+    }
+    let mut paragraphs = Vec::new();
+    for _ in 0..*dice.weighted(&[(0, 50), (1, 30), (2, 20)]) {
+        let other = scene_with(id, dice, |_| true);
+        let things = picked(&other, dice);
+        paragraphs.push(paragraph(&other, &things, language, dice));
+    }
+    paragraphs.push(paragraph(scenes[right], &things, language, dice));
+    Some(paragraphs.join("\n"))
 }

@@ -17,7 +17,7 @@ use crate::{
     text::{
         Exchange, article, caption, choosing,
         edit::{self, Action},
-        language, matching, patches, question, refusal, talk, things, two,
+        language, matching, patches, question, refusal, talk, things, titles, two,
     },
 };
 
@@ -79,6 +79,10 @@ pub(super) fn of(options: &Options, what: What, number: u64) -> Result<String, E
                 scribe.line(&format!("/{at}"), &shown, &exchanges)
             });
             Ok(lessons.collect())
+        }
+        What::Titles => {
+            let asked = titles::titles(id).questions.into_iter().map(|(_, exchange)| exchange);
+            Ok(scribe.line("", &[], &asked.collect::<Vec<_>>()))
         }
         What::Two => {
             let pair = two::pair(id, 3);

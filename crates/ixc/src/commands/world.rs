@@ -109,6 +109,8 @@ enum WhatArg {
     Matching,
     /// Which of two to four pictures a question or a text means, in steps up to an article's choice
     Choosing,
+    /// Captions for the sections of an article, one after another
+    Titles,
     /// Articles, places, captions, choices
     Articles,
     /// Articles without their places, captions and choices
@@ -137,6 +139,7 @@ impl WhatArg {
             Self::Two => What::Two,
             Self::Matching => What::Matching,
             Self::Choosing => What::Choosing,
+            Self::Titles => What::Titles,
             Self::Refusals => What::Refusals,
             Self::Articles => What::Articles,
             Self::Writing => What::Writing,
