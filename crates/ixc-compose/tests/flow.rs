@@ -60,6 +60,27 @@ fn every_prompt_is_the_protocol_s() {
 }
 
 #[test]
+fn what_fits_a_caption_best_is_no_earlier_caption_s() {
+    // Six pictures have the first caption's words, and all of them are equally good.
+    let captions = vec!["Snow in the forest\"".into(), "Snow in the forest, 3\"".into()];
+    let choices = vec!["A".into()];
+    let (made, odd) = run(
+        Request { images: Images::Count(2), ..request(&Sources::default()) },
+        &Script { captions, choices, ..script() },
+        &with_library(),
+    );
+    assert_eq!(odd, []);
+    let candidates = made.candidates.unwrap();
+    let captions = |at: usize| -> Vec<&str> {
+        candidates[at].found.iter().map(|found| found.caption.as_str()).collect()
+    };
+    assert!(!captions(0).contains(&"Snow in the forest, 3"), "{:?}", captions(0));
+    assert_eq!(captions(0)[0], "Snow in the forest, 1");
+    assert_eq!(captions(1)[0], "Snow in the forest, 3");
+    assert_eq!((captions(0).len(), captions(1).len()), (4, 2));
+}
+
+#[test]
 fn own_pictures_are_used_once_and_the_last_unasked() {
     let sources = Sources { own: own(2), ..Sources::default() };
     let model = Scripted::new(script());

@@ -1,7 +1,8 @@
-//! What libraries and services have for each caption: a few pictures, none that was shown before in this article.
+//! What libraries and services have for each caption: a few pictures, none that is shown for another of this article.
 //!
-//! Libraries and services that search are one after another in each rank; services that make pictures are asked
-//! where nothing was found, or at each place when told so. Invariant: what fails is told, and the others go on.
+//! What fits a caption best is kept for it, so that it is no earlier caption's fourth. Libraries and services that
+//! search are one after another in each rank; services that make pictures are asked where nothing was found, or at
+//! each place when told so. Invariant: what fails is told, and the others go on.
 
 use super::Work;
 use crate::{
@@ -19,28 +20,50 @@ pub(crate) fn candidates(
     work: &mut Work<'_, '_>,
 ) -> Result<Vec<Candidates>, Error> {
     let captions = made.captions.as_deref().unwrap_or_default();
+    let queries = captions.iter().map(|caption| match caption.caption.as_str() {
+        "" => made.sections()[caption.place].clone(),
+        words => words.to_owned(),
+    });
+    let queries: Vec<String> = queries.collect();
+    let mut best = best(&queries, work)?;
     let mut shown: Vec<Origin> = Vec::new();
     let mut all = Vec::new();
-    for (at, caption) in captions.iter().enumerate() {
+    for (at, (caption, query)) in captions.iter().zip(queries).enumerate() {
         if (work.watch.stop)() {
             return Err(Error::Cancelled);
         }
         let (stage, of) = (Stage::Candidates, captions.len());
         work.watch.tell(Event::Begins { stage, at: at + 1, of });
         let place = caption.place;
-        let query = match caption.caption.as_str() {
-            "" => made.sections()[place].clone(),
-            caption => caption.to_owned(),
-        };
         let mut odd = Vec::new();
         let (generate, seed) = (made.request.generate, made.request.seed);
-        let asked = Query { words: &query, shown: &shown, place, generate, seed };
+        best[at].clear();
+        let taken: Vec<Origin> = shown.iter().chain(best.iter().flatten()).cloned().collect();
+        let asked = Query { words: &query, shown: &taken, place, generate, seed };
         let found = searched(&asked, work, &mut odd)?;
         shown.extend(found.iter().map(|found| found.origin.clone()));
         let candidates = Candidates { place, query, found, odd };
         work.watch.tell(Event::Candidates(&candidates));
         work.watch.odd(&candidates.odd);
         all.push(candidates);
+    }
+    Ok(all)
+}
+
+/// What each library has best for each query, none of it best for an earlier one. A search that fails is told when it
+/// fails again.
+fn best(queries: &[String], work: &Work<'_, '_>) -> Result<Vec<Vec<Origin>>, Error> {
+    let mut all: Vec<Vec<Origin>> = Vec::new();
+    for query in queries {
+        if (work.watch.stop)() {
+            return Err(Error::Cancelled);
+        }
+        let earlier: Vec<Origin> = all.iter().flatten().cloned().collect();
+        let found = work.sources.libraries.iter().filter_map(|library| {
+            let found = library.search(query, &library.known(&earlier), 1).ok()?;
+            found.into_iter().next().map(|found| found.origin)
+        });
+        all.push(found.collect());
     }
     Ok(all)
 }

@@ -6,6 +6,8 @@
 //! or the weather tells them apart. Invariant: what is asked for holds of one picture and of no other. Deliberately absent:
 //! answers by elimination, which four texts of four pictures allow ([`super::matching`]).
 
+use std::cmp::Reverse;
+
 use ixc_input::{composition, conversation::IMAGE_MARKER};
 
 use super::{
@@ -35,6 +37,9 @@ closed! {
 /// Conversations about one group of pictures, and questions in each.
 const LESSONS: usize = 3;
 const QUESTIONS: usize = 5;
+
+/// Of a hundred searches, those that find the right picture behind another.
+const SECOND: usize = 7;
 
 /// The most pictures of a group: as many as an article's candidates.
 const MOST: usize = 4;
@@ -121,14 +126,18 @@ fn lesson(id: SceneId, pictures: &[Scene], dice: &mut Dice) -> Lesson {
     let mut shown: Vec<usize> = (0..pictures.len()).collect();
     dice.shuffle(&mut shown);
     shown.truncate(count);
-    let scenes: Vec<&Scene> = shown.iter().map(|&at| &pictures[at]).collect();
     let told = step == Step::Choice && dice.chance(50);
+    let mut first = dice.below(count);
+    if told {
+        first = as_found(pictures, &mut shown, first, dice);
+    }
+    let scenes: Vec<&Scene> = shown.iter().map(|&at| &pictures[at]).collect();
     // Of alike pictures, the weather, the season and the hour are seldom asked for, and never learned beside things.
     let of_things = if dice.chance(40) { 10 } else { 60 };
     let mut questions: Vec<(usize, Exchange)> = Vec::new();
     let mut asked: Vec<String> = Vec::new();
     while questions.len() < QUESTIONS {
-        let right = dice.below(count);
+        let right = if questions.is_empty() { first } else { dice.below(count) };
         let telling = if told { text(id, &scenes, right, dice) } else { None };
         let asking = telling.or_else(|| question(&scenes, right, of_things, dice));
         // Some pictures have few questions that are theirs alone: then one comes again.
@@ -140,6 +149,18 @@ fn lesson(id: SceneId, pictures: &[Scene], dice: &mut Dice) -> Lesson {
         questions.push((right, exchange(step, asking, (right, shows), told, dice)));
     }
     Lesson { step, shown, questions }
+}
+
+/// Puts pictures into the order in which a search for one of them finds them: it first, now and then behind another,
+/// then the rest as they are alike to it. The place at which it stands.
+fn as_found(pictures: &[Scene], shown: &mut [usize], right: usize, dice: &mut Dice) -> usize {
+    let right = shown[right];
+    shown.sort_by_key(|&at| {
+        Reverse((at == right, likeness(&pictures[right], &pictures[at])))
+    });
+    let behind = usize::from(dice.chance(SECOND));
+    shown.swap(0, behind);
+    behind
 }
 
 /// One exchange: the right picture's number, and how many pictures the turn shows, if it is the one that does.
