@@ -201,14 +201,22 @@ fn signs_are_read() {
 #[test]
 fn what_is_chosen_is_meant_alone() {
     let mut steps = HashSet::new();
+    let (mut texts, mut found_first, mut in_articles) = (0, 0, 0);
     for number in 0..200 {
         let made = choosing(id(Split::Val, number));
-        assert_eq!((made.pictures.len(), made.lessons.len()), (4, 3));
+        assert_eq!(made.lessons.len(), 3);
         assert_eq!(made, choosing(id(Split::Val, number)));
         for lesson in &made.lessons {
             steps.insert(lesson.step);
+            assert!(lesson.shown.iter().all(|&at| at < 4), "{lesson:?}");
+            assert!(lesson.before.iter().all(|&at| (4..made.pictures.len()).contains(&at)));
+            in_articles += usize::from(!lesson.before.is_empty());
+            if lesson.questions[1].1.ask.starts_with("根据给定上下文") {
+                texts += 1;
+                found_first += usize::from(lesson.questions[0].0 == 0);
+            }
             for (at, (right, Exchange { ask, say })) in lesson.questions.iter().enumerate() {
-                let shown = if at == 0 { lesson.shown.len() } else { 0 };
+                let shown = if at == 0 { lesson.before.len() + lesson.shown.len() } else { 0 };
                 assert_eq!(ask.matches(IMAGE_MARKER).count(), shown, "{ask}");
                 let holds = match lesson.step {
                     Step::Order => *say == ["First", "Second"][*right],
@@ -233,6 +241,9 @@ fn what_is_chosen_is_meant_alone() {
         }
     }
     assert_eq!(steps.len(), Step::ALL.len());
+    // As a search finds the pictures of a text: the right one first, now and then second.
+    assert!(texts > 100 && found_first * 10 > texts * 8, "{found_first} of {texts}");
+    assert!(found_first < texts && in_articles * 4 > texts, "{in_articles} of {texts}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use ixc_input::{composition, conversation::IMAGE_MARKER};
 
 use super::{
     Exchange, Language,
-    article::{facts_of, paragraph, picked, scene_with},
+    article::{facts_of, paragraph, picked, scene_with, title},
     grammar::sentence,
     matching,
     phrases::choosing as table,
@@ -47,7 +47,7 @@ const MOST: usize = 4;
 /// A group of pictures, and conversations about some of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choosing {
-    /// The group.
+    /// The group; behind it pictures that articles have already.
     pub pictures: Vec<Scene>,
     /// Each a conversation of its own.
     pub lessons: Vec<Lesson>,
@@ -58,7 +58,9 @@ pub struct Choosing {
 pub struct Lesson {
     /// How far they go.
     pub step: Step,
-    /// Which pictures are shown, by their place in the group.
+    /// Which pictures stand in the text before the question, by their place in `pictures`.
+    pub before: Vec<usize>,
+    /// Which pictures are shown to be chosen among, likewise.
     pub shown: Vec<usize>,
     /// Which of the shown ones is right, from 0, and the words; one may be right several times.
     pub questions: Vec<(usize, Exchange)>,
@@ -71,7 +73,12 @@ pub fn choosing(id: SceneId) -> Choosing {
     while pictures.len() < MOST {
         pictures = group(id, &mut dice);
     }
-    let lessons = (0..LESSONS).map(|_| lesson(id, &pictures, &mut dice)).collect();
+    let mut lessons = Vec::new();
+    for _ in 0..LESSONS {
+        let (lesson, earlier) = lesson(id, &pictures, &mut dice);
+        pictures.extend(earlier);
+        lessons.push(lesson);
+    }
     Choosing { pictures, lessons }
 }
 
@@ -115,7 +122,8 @@ fn likeness(one: &Scene, other: &Scene) -> usize {
     things.sum::<usize>() + wholes.into_iter().filter(|same| *same).count() + usize::from(wholes[0])
 }
 
-fn lesson(id: SceneId, pictures: &[Scene], dice: &mut Dice) -> Lesson {
+/// One conversation, and the pictures that its text has already.
+fn lesson(id: SceneId, pictures: &[Scene], dice: &mut Dice) -> (Lesson, Vec<Scene>) {
     let step = *dice.weighted(&[
         (Step::Order, 10),
         (Step::Letter, 10),
@@ -123,32 +131,49 @@ fn lesson(id: SceneId, pictures: &[Scene], dice: &mut Dice) -> Lesson {
         (Step::Choice, 60),
     ]);
     let count = if step == Step::Order { 2 } else { *dice.weighted(&[(2, 35), (3, 25), (4, 40)]) };
-    let mut shown: Vec<usize> = (0..pictures.len()).collect();
+    let group = &pictures[..MOST];
+    let mut shown: Vec<usize> = (0..MOST).collect();
     dice.shuffle(&mut shown);
     shown.truncate(count);
-    let told = step == Step::Choice && dice.chance(50);
+    let told = step == Step::Choice && dice.chance(70);
     let mut first = dice.below(count);
+    let mut earlier = Vec::new();
     if told {
-        first = as_found(pictures, &mut shown, first, dice);
+        first = as_found(group, &mut shown, first, dice);
+        earlier = sections_before(id, &group[0], dice);
     }
-    let scenes: Vec<&Scene> = shown.iter().map(|&at| &pictures[at]).collect();
+    let scenes: Vec<&Scene> = shown.iter().map(|&at| &group[at]).collect();
     // Of alike pictures, the weather, the season and the hour are seldom asked for, and never learned beside things.
     let of_things = if dice.chance(40) { 10 } else { 60 };
     let mut questions: Vec<(usize, Exchange)> = Vec::new();
     let mut asked: Vec<String> = Vec::new();
+    let mut before = Vec::new();
     while questions.len() < QUESTIONS {
-        let right = if questions.is_empty() { first } else { dice.below(count) };
-        let telling = if told { text(id, &scenes, right, dice) } else { None };
+        let opens = questions.is_empty();
+        let right = if opens { first } else { dice.below(count) };
+        let article: &[Scene] = if opens { &earlier } else { &[] };
+        let telling = if told { text(id, &scenes, right, article, dice) } else { None };
         let asking = telling.or_else(|| question(&scenes, right, of_things, dice));
         // Some pictures have few questions that are theirs alone: then one comes again.
         let Some(asking) = asking.filter(|new| !asked.contains(new) || dice.chance(20)) else {
             continue;
         };
+        if opens {
+            let standing = asking.matches(IMAGE_MARKER).count();
+            before = (pictures.len()..).take(standing).collect();
+        }
         asked.push(asking.clone());
-        let shows = questions.is_empty().then_some(count);
-        questions.push((right, exchange(step, asking, (right, shows), told, dice)));
+        questions.push((right, exchange(step, asking, (right, opens.then_some(count)), told, dice)));
     }
-    Lesson { step, shown, questions }
+    earlier.truncate(before.len());
+    (Lesson { step, before, shown, questions }, earlier)
+}
+
+/// Scenes of an article's sections before the one that is asked about, often none.
+fn sections_before(id: SceneId, like: &Scene, dice: &mut Dice) -> Vec<Scene> {
+    let (count, one_place) = (*dice.weighted(&[(0, 50), (1, 30), (2, 20)]), dice.chance(50));
+    let fits = |scene: &Scene| !one_place || scene.place == like.place;
+    (0..count).map(|_| scene_with(id, dice, fits)).collect()
 }
 
 /// Puts pictures into the order in which a search for one of them finds them: it first, now and then behind another,
@@ -191,7 +216,9 @@ fn exchange(
             let say = format!("{}{letter}", composition::CHOICE_PREFIX);
             match shows {
                 Some(count) => {
-                    let step = composition::choice(&[format!("{asked}\n")], count);
+                    let pieces: Vec<String> =
+                        format!("{asked}\n").split(IMAGE_MARKER).map(str::to_owned).collect();
+                    let step = composition::choice(&pieces, count);
                     Exchange { ask: composition::marked(&step.parts), say }
                 }
                 None if told => Exchange { ask: format!("{}{asked}\n", matching::ASK), say },
@@ -267,8 +294,15 @@ fn told(scenes: &[&Scene], thing: &Thing, coloured: bool) -> bool {
     scenes.iter().filter(has).count() == 1 && (!coloured || thing.colour.is_some())
 }
 
-/// A paragraph about the right picture that fits no other, at times behind others of an article.
-fn text(id: SceneId, scenes: &[&Scene], right: usize, dice: &mut Dice) -> Option<String> {
+/// A paragraph about the right picture that fits no other, at times behind others: of an article with its pictures, where
+/// there are sections before it.
+fn text(
+    id: SceneId,
+    scenes: &[&Scene],
+    right: usize,
+    before: &[Scene],
+    dice: &mut Dice,
+) -> Option<String> {
     let language = Language::draw(dice);
     let things = picked(scenes[right], dice);
     let here = scenes[right];
@@ -283,12 +317,25 @@ fn text(id: SceneId, scenes: &[&Scene], right: usize, dice: &mut Dice) -> Option
     if scenes.iter().filter(fits).count() != 1 {
         return None;
     }
+    let last = paragraph(here, &things, language, dice);
+    if !before.is_empty() {
+        let mut about = before.to_vec();
+        about.push(here.clone());
+        let one_place = about.iter().all(|scene| scene.place == here.place);
+        let mut article = format!("{}\n", title(&about, one_place, language, dice));
+        for scene in before {
+            let things = picked(scene, dice);
+            let section = paragraph(scene, &things, language, dice);
+            article.push_str(&format!("{section}\n{IMAGE_MARKER}"));
+        }
+        return Some(article + &last);
+    }
     let mut paragraphs = Vec::new();
     for _ in 0..*dice.weighted(&[(0, 50), (1, 30), (2, 20)]) {
         let other = scene_with(id, dice, |_| true);
         let things = picked(&other, dice);
         paragraphs.push(paragraph(&other, &things, language, dice));
     }
-    paragraphs.push(paragraph(scenes[right], &things, language, dice));
+    paragraphs.push(last);
     Some(paragraphs.join("\n"))
 }

@@ -73,7 +73,8 @@ pub(super) fn of(options: &Options, what: What, number: u64) -> Result<String, E
             let made = choosing::choosing(id);
             let drawn = scribe.all(&made.pictures, "c")?;
             let lessons = made.lessons.iter().enumerate().map(|(at, lesson)| {
-                let shown: Vec<Drawn> = lesson.shown.iter().map(|&at| drawn[at].clone()).collect();
+                let shown = lesson.before.iter().chain(&lesson.shown);
+                let shown: Vec<Drawn> = shown.map(|&at| drawn[at].clone()).collect();
                 let exchanges: Vec<Exchange> =
                     lesson.questions.iter().map(|(_, exchange)| exchange.clone()).collect();
                 scribe.line(&format!("/{at}"), &shown, &exchanges)
