@@ -35,7 +35,7 @@ struct World {
     labels: bool,
 }
 
-const WORLDS: [World; 16] = [
+const WORLDS: [World; 17] = [
     World {
         folder: "train",
         split: "train",
@@ -100,7 +100,7 @@ const WORLDS: [World; 16] = [
         split: "val",
         seed: "2",
         scenes: 150,
-        what: "sides,comparisons,questions,signs,two,matching,choosing",
+        what: "sides,comparisons,questions,signs,two,matching,choosing,titles",
         labels: false,
     },
     World {
@@ -125,6 +125,14 @@ const WORLDS: [World; 16] = [
         seed: "71",
         scenes: 9_000,
         what: "choosing",
+        labels: false,
+    },
+    World {
+        folder: "alike",
+        split: "train",
+        seed: "75",
+        scenes: 16_000,
+        what: "choosing,titles",
         labels: false,
     },
     // Rows learn to read when each is asked what it reads.
@@ -171,7 +179,7 @@ const SEED: &str = "1";
 const VOCABULARY: &str = "2560";
 
 /// The training stages, the paper's first: a recipe of each name writes a folder of that name.
-const STAGES: [&str; 17] = [
+const STAGES: [&str; 25] = [
     "1-language",
     PRETRAIN,
     SFT,
@@ -188,6 +196,14 @@ const STAGES: [&str; 17] = [
     ONCE_MORE,
     STEPS,
     QUESTIONS,
+    WHETHER,
+    ALIKE,
+    WHOLE,
+    CAPTIONS,
+    TITLES,
+    RECOVERED,
+    FOUND,
+    PLACED,
     LAST,
 ];
 
@@ -236,9 +252,53 @@ const STEPPED: &str = "stepped";
 const QUESTIONS: &str = "16-questions";
 const ASKED: &str = "asked";
 
-/// Whether it is so above all, among everything; and most of that way, the model.
-const LAST: &str = "17-whether";
+/// Whether it is so above all, among everything; and most of that way.
+const WHETHER: &str = "17-whether";
+const KNOWN: &str = "known";
+
+/// Which of some pictures is meant that are alike, alone; and most of that way.
+const ALIKE: &str = "18-alike";
+const LIKENED: &str = "alike";
+
+/// Everything again, and half of the way from the stage before last.
+const WHOLE: &str = "19-all";
+const WEIGHED: &str = "weighed";
+
+/// Everything, questions and captions above all; and a part of that way.
+const CAPTIONS: &str = "20-captions";
+const CAPTIONED: &str = "captioned";
+
+/// Captions of an article's sections, alone; and most of that way.
+const TITLES: &str = "21-titles";
+const TITLED: &str = "titled";
+
+/// Everything again.
+const RECOVERED: &str = "22-all";
+
+/// Choosing among pictures as a search finds them, beside everything; then for texts that have pictures already.
+const FOUND: &str = "23-found";
+const PLACED: &str = "24-placed";
+
+/// Everything, and choosing above all; and what it begins with, a mean of all that came behind 17.
+const LAST: &str = "25-last";
+const GATHERED: &str = "gathered";
 const MODEL: &str = "mini";
+
+/// Means of models, each before the stage that begins with it.
+const MEANS: [(&str, &str, &[(&str, f32)]); 12] = [
+    (AGAIN, BETWEEN, &[(COLUMNS, 0.25), (SIDES, 0.4), (THINGS, 0.35)]),
+    (ALL, TOGETHER, &[(WRITING, -0.5), (ARTICLES, 0.8), (PAIRS, 0.7)]),
+    (CHOOSING, SETTLED, &[(ALL, 0.65), (PAIRED, 0.35)]),
+    (ONCE_MORE, BOTH, &[(SETTLED, -0.6), (CHOOSING, 0.9), (SIGNS, 0.7)]),
+    (QUESTIONS, STEPPED, &[(ONCE_MORE, 0.4), (STEPS, 0.6)]),
+    (WHETHER, ASKED, &[(STEPPED, 0.4), (QUESTIONS, 0.6)]),
+    (ALIKE, KNOWN, &[(ASKED, 0.4), (WHETHER, 0.6)]),
+    (WHOLE, LIKENED, &[(KNOWN, 0.4), (ALIKE, 0.6)]),
+    (CAPTIONS, WEIGHED, &[(KNOWN, 0.5), (WHOLE, 0.5)]),
+    (TITLES, CAPTIONED, &[(WEIGHED, 0.6), (CAPTIONS, 0.4)]),
+    (RECOVERED, TITLED, &[(CAPTIONED, 0.2), (TITLES, 0.8)]),
+    (LAST, GATHERED, &[(KNOWN, 0.2), (RECOVERED, 0.2), (FOUND, 0.2), (PLACED, 0.4)]),
+];
 
 /// The stage that trains the tower.
 pub(crate) const PRETRAIN: &str = "2-pretrain";
@@ -312,27 +372,12 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<()> {
                 Ok(models.remove(0))
             })?;
         }
-        if stage == AGAIN {
-            plan.mean(BETWEEN, &[(COLUMNS, 0.25), (SIDES, 0.4), (THINGS, 0.35)])?;
-        }
-        if stage == ALL {
-            plan.mean(TOGETHER, &[(WRITING, -0.5), (ARTICLES, 0.8), (PAIRS, 0.7)])?;
-        }
-        if stage == CHOOSING {
-            plan.mean(SETTLED, &[(ALL, 0.65), (PAIRED, 0.35)])?;
-        }
-        if stage == ONCE_MORE {
-            plan.mean(BOTH, &[(SETTLED, -0.6), (CHOOSING, 0.9), (SIGNS, 0.7)])?;
-        }
-        if stage == QUESTIONS {
-            plan.mean(STEPPED, &[(ONCE_MORE, 0.4), (STEPS, 0.6)])?;
-        }
-        if stage == LAST {
-            plan.mean(ASKED, &[(STEPPED, 0.4), (QUESTIONS, 0.6)])?;
+        for (_, name, of) in MEANS.into_iter().filter(|(before, ..)| *before == stage) {
+            plan.mean(name, of)?;
         }
         plan.train(stage)?;
     }
-    plan.mean(MODEL, &[(ASKED, 0.4), (LAST, 0.6)])?;
+    plan.mean(MODEL, &[(WEIGHED, 0.6), (LAST, 0.4)])?;
     plan.file()?;
     plan.evaluate()?;
     if share == 1.0 { plan.ship() } else { Ok(()) }
@@ -493,6 +538,14 @@ mod tests {
             super::ONCE_MORE,
             super::STEPPED,
             super::ASKED,
+            super::KNOWN,
+            super::LIKENED,
+            super::WEIGHED,
+            super::CAPTIONED,
+            super::TITLED,
+            super::RECOVERED,
+            super::FOUND,
+            super::GATHERED,
         ];
         for (stage, before) in STAGES.into_iter().zip(bases) {
             let path = xtask::root().join("recipes/mini").join(format!("{stage}.toml"));

@@ -163,7 +163,8 @@ fn lesson(id: SceneId, pictures: &[Scene], dice: &mut Dice) -> (Lesson, Vec<Scen
             before = (pictures.len()..).take(standing).collect();
         }
         asked.push(asking.clone());
-        questions.push((right, exchange(step, asking, (right, opens.then_some(count)), told, dice)));
+        questions
+            .push((right, exchange(step, asking, (right, opens.then_some(count)), told, dice)));
     }
     earlier.truncate(before.len());
     (Lesson { step, before, shown, questions }, earlier)
@@ -180,9 +181,7 @@ fn sections_before(id: SceneId, like: &Scene, dice: &mut Dice) -> Vec<Scene> {
 /// then the rest as they are alike to it. The place at which it stands.
 fn as_found(pictures: &[Scene], shown: &mut [usize], right: usize, dice: &mut Dice) -> usize {
     let right = shown[right];
-    shown.sort_by_key(|&at| {
-        Reverse((at == right, likeness(&pictures[right], &pictures[at])))
-    });
+    shown.sort_by_key(|&at| Reverse((at == right, likeness(&pictures[right], &pictures[at]))));
     let behind = usize::from(dice.chance(SECOND));
     shown.swap(0, behind);
     behind
