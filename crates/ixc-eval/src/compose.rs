@@ -72,6 +72,7 @@ struct Tallies {
     delivered: Tally,
     kept: Tally,
     found: Tally,
+    first: Tally,
     chosen: Tally,
     fits: Tally,
     positions: usize,
@@ -236,6 +237,7 @@ impl Tallies {
             let right = right.get(&choice.place);
             let is_right = |at: usize| number(choice, at).is_some_and(|id| right == Some(&id));
             self.found.add((0..choice.shown.len()).any(is_right));
+            self.first.add(is_right(0));
             self.chosen.add(choice.taken.is_some_and(is_right));
             let scene = choice.taken.and_then(|at| shelf.scenes.get(&number(choice, at)?));
             let section = made.sections().get(choice.place).map_or("", String::as_str);
@@ -257,14 +259,21 @@ impl Tallies {
     fn report(self, options: Options) -> Report {
         let figure = |name: &str, share: Option<Share>, chance, aim| {
             let (name, blind) = (name.to_owned(), None);
-            Some(Figure { name, share: share?, chance, blind, aim: Some(aim) })
+            Some(Figure { name, share: share?, chance, blind, aim })
         };
         let figures = [
-            figure("articles delivered", self.delivered.share(), None, 1.0),
-            figure("number of pictures kept", self.kept.share(), None, 0.95),
-            figure("right picture among the candidates", self.found.share(), None, 0.90),
-            figure("right picture chosen", self.chosen.share(), Some(0.25), 0.85),
-            figure("facts of caption and section in the picture", self.fits.share(), None, 0.85),
+            figure("articles delivered", self.delivered.share(), None, Some(1.0)),
+            figure("number of pictures kept", self.kept.share(), None, Some(0.95)),
+            figure("right picture among the candidates", self.found.share(), None, Some(0.90)),
+            // Whoever always takes the first has this.
+            figure("right picture first among them", self.first.share(), None, None),
+            figure("right picture chosen", self.chosen.share(), Some(0.25), Some(0.85)),
+            figure(
+                "facts of caption and section in the picture",
+                self.fits.share(),
+                None,
+                Some(0.85),
+            ),
         ];
         Report {
             seed: options.seed,
