@@ -179,7 +179,7 @@ const SEED: &str = "1";
 const VOCABULARY: &str = "2560";
 
 /// The training stages, the paper's first: a recipe of each name writes a folder of that name.
-const STAGES: [&str; 25] = [
+const STAGES: [&str; 26] = [
     "1-language",
     PRETRAIN,
     SFT,
@@ -204,6 +204,7 @@ const STAGES: [&str; 25] = [
     RECOVERED,
     FOUND,
     PLACED,
+    ORDER,
     LAST,
 ];
 
@@ -279,13 +280,18 @@ const RECOVERED: &str = "22-all";
 const FOUND: &str = "23-found";
 const PLACED: &str = "24-placed";
 
-/// Everything, and choosing above all; and what it begins with, a mean of all that came behind 17.
-const LAST: &str = "25-last";
+/// Choosing in that order above all; and what it begins with, a mean of all that came behind 17.
+const ORDER: &str = "25-order";
 const GATHERED: &str = "gathered";
+
+/// Choices among pictures that are not alike; what it begins with, between the stages before; and the model, a mean of the
+/// three.
+const LAST: &str = "26-choices";
+const ORDERED: &str = "ordered";
 const MODEL: &str = "mini";
 
 /// Means of models, each before the stage that begins with it.
-const MEANS: [(&str, &str, &[(&str, f32)]); 12] = [
+const MEANS: [(&str, &str, &[(&str, f32)]); 13] = [
     (AGAIN, BETWEEN, &[(COLUMNS, 0.25), (SIDES, 0.4), (THINGS, 0.35)]),
     (ALL, TOGETHER, &[(WRITING, -0.5), (ARTICLES, 0.8), (PAIRS, 0.7)]),
     (CHOOSING, SETTLED, &[(ALL, 0.65), (PAIRED, 0.35)]),
@@ -297,7 +303,8 @@ const MEANS: [(&str, &str, &[(&str, f32)]); 12] = [
     (CAPTIONS, WEIGHED, &[(KNOWN, 0.5), (WHOLE, 0.5)]),
     (TITLES, CAPTIONED, &[(WEIGHED, 0.6), (CAPTIONS, 0.4)]),
     (RECOVERED, TITLED, &[(CAPTIONED, 0.2), (TITLES, 0.8)]),
-    (LAST, GATHERED, &[(KNOWN, 0.2), (RECOVERED, 0.2), (FOUND, 0.2), (PLACED, 0.4)]),
+    (ORDER, GATHERED, &[(KNOWN, 0.2), (RECOVERED, 0.2), (FOUND, 0.2), (PLACED, 0.4)]),
+    (LAST, ORDERED, &[(PLACED, 0.4), (ORDER, 0.6)]),
 ];
 
 /// The stage that trains the tower.
@@ -377,7 +384,7 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<()> {
         }
         plan.train(stage)?;
     }
-    plan.mean(MODEL, &[(WEIGHED, 0.6), (LAST, 0.4)])?;
+    plan.mean(MODEL, &[(PLACED, 0.25), (ORDER, 0.5), (LAST, 0.25)])?;
     plan.file()?;
     plan.evaluate()?;
     if share == 1.0 { plan.ship() } else { Ok(()) }
@@ -546,6 +553,7 @@ mod tests {
             super::RECOVERED,
             super::FOUND,
             super::GATHERED,
+            super::ORDERED,
         ];
         for (stage, before) in STAGES.into_iter().zip(bases) {
             let path = xtask::root().join("recipes/mini").join(format!("{stage}.toml"));
