@@ -290,8 +290,11 @@ const LAST: &str = "26-choices";
 const ORDERED: &str = "ordered";
 const MODEL: &str = "mini";
 
-/// Means of models, each before the stage that begins with it.
-const MEANS: [(&str, &str, &[(&str, f32)]); 13] = [
+/// Models and the share of each, between them.
+type Shares = &'static [(&'static str, f32)];
+
+/// Means of models: the stage that begins with it, its name, and what it is made of.
+const MEANS: [(&str, &str, Shares); 13] = [
     (AGAIN, BETWEEN, &[(COLUMNS, 0.25), (SIDES, 0.4), (THINGS, 0.35)]),
     (ALL, TOGETHER, &[(WRITING, -0.5), (ARTICLES, 0.8), (PAIRS, 0.7)]),
     (CHOOSING, SETTLED, &[(ALL, 0.65), (PAIRED, 0.35)]),
