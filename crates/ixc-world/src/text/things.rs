@@ -24,8 +24,8 @@ const TYPES: [(Type, usize); 7] = [
     (Type::Colour, 1),
 ];
 
-/// Of a hundred pairs of things whose colours differ, those that are asked about.
-const UNLIKE: usize = 30;
+/// Of a hundred pairs of things whose colours differ, those that are asked about: about as many as there are alike ones.
+const UNLIKE: usize = 10;
 
 /// Throws until a scene with few things is taken to have no more questions.
 const THROWS: usize = 40;

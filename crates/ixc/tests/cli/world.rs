@@ -63,11 +63,11 @@ fn another_world_is_not_mixed_in() {
     let arguments = ["world", "--out", text(&out), "--split", "test", "--what", "talk"];
     let message = ixc(&arguments).fails(1);
     assert!(
-        message.contains("holds the train world of seed 0 at 64 px (generation 5)"),
+        message.contains("holds the train world of seed 0 at 64 px (generation 6)"),
         "{message}"
     );
     assert!(
-        message.contains("the test world of seed 0 at 112 px (generation 5) was asked for"),
+        message.contains("the test world of seed 0 at 112 px (generation 6) was asked for"),
         "{message}"
     );
     ixc(&["world", "--out", text(&out), "--size", "8"]).fails(1);
