@@ -35,7 +35,7 @@ struct World {
     labels: bool,
 }
 
-const WORLDS: [World; 17] = [
+const WORLDS: [World; 21] = [
     World {
         folder: "train",
         split: "train",
@@ -100,7 +100,7 @@ const WORLDS: [World; 17] = [
         split: "val",
         seed: "2",
         scenes: 150,
-        what: "sides,comparisons,questions,signs,two,matching,choosing,titles",
+        what: "sides,comparisons,colours,questions,signs,two,matching,choosing,titles",
         labels: false,
     },
     World {
@@ -152,6 +152,39 @@ const WORLDS: [World; 17] = [
         what: "captions,questions,refusals,whether,signs,talk",
         labels: false,
     },
+    // Samples that no stage before had: what it had seen often, it said by heart.
+    World {
+        folder: "fresh",
+        split: "train",
+        seed: "90",
+        scenes: 24_000,
+        what: "questions,two,comparisons,captions,refusals,edits,writing,whether,titles,signs",
+        labels: false,
+    },
+    World {
+        folder: "fresh-articles",
+        split: "train",
+        seed: "91",
+        scenes: 30_000,
+        what: "articles",
+        labels: false,
+    },
+    World {
+        folder: "fresh-choosing",
+        split: "train",
+        seed: "93",
+        scenes: 24_000,
+        what: "choosing",
+        labels: false,
+    },
+    World {
+        folder: "colours",
+        split: "train",
+        seed: "94",
+        scenes: 60_000,
+        what: "comparisons,colours",
+        labels: false,
+    },
     World { folder: "val3", split: "val", seed: "51", scenes: 150, what: "writing", labels: false },
     // What the ablation learns from: pictures that the tower has not seen, and answers alone, as data usually is.
     World {
@@ -179,7 +212,7 @@ const SEED: &str = "1";
 const VOCABULARY: &str = "2560";
 
 /// The training stages, the paper's first: a recipe of each name writes a folder of that name.
-const STAGES: [&str; 26] = [
+const STAGES: [&str; 29] = [
     "1-language",
     PRETRAIN,
     SFT,
@@ -205,6 +238,9 @@ const STAGES: [&str; 26] = [
     FOUND,
     PLACED,
     ORDER,
+    CHOICES,
+    FRESH,
+    COLOURS,
     LAST,
 ];
 
@@ -284,17 +320,28 @@ const PLACED: &str = "24-placed";
 const ORDER: &str = "25-order";
 const GATHERED: &str = "gathered";
 
-/// Choices among pictures that are not alike; what it begins with, between the stages before; and the model, a mean of the
-/// three.
-const LAST: &str = "26-choices";
+/// Choices among pictures that are not alike; and what it begins with, between the stages before.
+const CHOICES: &str = "26-choices";
 const ORDERED: &str = "ordered";
+
+/// Fresh samples of everything; and what it begins with, a mean of the three.
+const FRESH: &str = "27-fresh";
+const CHOSEN: &str = "chosen";
+
+/// Whether two things have one colour, alone; and what it begins with, most of the way to the stage before.
+const COLOURS: &str = "28-colours";
+const FRESHENED: &str = "freshened";
+
+/// Everything; what it begins with, half of the way to the stage before; and the model.
+const LAST: &str = "29-all";
+const COLOURED: &str = "coloured";
 const MODEL: &str = "mini";
 
 /// Models and the share of each, between them.
 type Shares = &'static [(&'static str, f32)];
 
 /// Means of models: the stage that begins with it, its name, and what it is made of.
-const MEANS: [(&str, &str, Shares); 13] = [
+const MEANS: [(&str, &str, Shares); 16] = [
     (AGAIN, BETWEEN, &[(COLUMNS, 0.25), (SIDES, 0.4), (THINGS, 0.35)]),
     (ALL, TOGETHER, &[(WRITING, -0.5), (ARTICLES, 0.8), (PAIRS, 0.7)]),
     (CHOOSING, SETTLED, &[(ALL, 0.65), (PAIRED, 0.35)]),
@@ -307,7 +354,10 @@ const MEANS: [(&str, &str, Shares); 13] = [
     (TITLES, CAPTIONED, &[(WEIGHED, 0.6), (CAPTIONS, 0.4)]),
     (RECOVERED, TITLED, &[(CAPTIONED, 0.2), (TITLES, 0.8)]),
     (ORDER, GATHERED, &[(KNOWN, 0.2), (RECOVERED, 0.2), (FOUND, 0.2), (PLACED, 0.4)]),
-    (LAST, ORDERED, &[(PLACED, 0.4), (ORDER, 0.6)]),
+    (CHOICES, ORDERED, &[(PLACED, 0.4), (ORDER, 0.6)]),
+    (FRESH, CHOSEN, &[(PLACED, 0.25), (ORDER, 0.5), (CHOICES, 0.25)]),
+    (COLOURS, FRESHENED, &[(CHOSEN, 0.3), (FRESH, 0.7)]),
+    (LAST, COLOURED, &[(FRESHENED, 0.5), (COLOURS, 0.5)]),
 ];
 
 /// The stage that trains the tower.
@@ -387,7 +437,7 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<()> {
         }
         plan.train(stage)?;
     }
-    plan.mean(MODEL, &[(PLACED, 0.25), (ORDER, 0.5), (LAST, 0.25)])?;
+    plan.mean(MODEL, &[(CHOSEN, 0.25), (FRESH, 0.25), (LAST, 0.5)])?;
     plan.file()?;
     plan.evaluate()?;
     if share == 1.0 { plan.ship() } else { Ok(()) }

@@ -122,14 +122,18 @@ impl Geometry {
 
     /// The positions that a picture of `width` by `height` pixels takes in a prompt.
     ///
-    /// A square gives one a patch. Tiles and the global view give one for each 2×2 patches, then one
-    /// after every row of them, and one between the global view and the tiles.
-    ///
     /// # Errors
     /// As [`Geometry::canvas_size`].
     pub fn image_tokens(self, width: u32, height: u32) -> Result<usize, Error> {
-        let Grid { rows, columns } = self.grid(width, height)?;
-        Ok(match self {
+        Ok(self.tokens_of(self.grid(width, height)?))
+    }
+
+    /// The positions that a picture of these tiles takes.
+    ///
+    /// A square gives one a patch. Tiles and the global view give one for each 2×2 patches, then one
+    /// after every row of them, and one between the global view and the tiles.
+    pub fn tokens_of(self, Grid { rows, columns }: Grid) -> usize {
+        match self {
             Geometry::Square { side } => (side / PATCH).pow(2) as usize,
             Geometry::Tiles { tile, .. } => {
                 let merged = tile / PATCH / MERGE; // positions along a tile's side
@@ -137,7 +141,15 @@ impl Geometry {
                 let separators = 1 + (rows + 1) * merged;
                 (positions + separators) as usize
             }
-        })
+        }
+    }
+
+    /// The views of such a picture that the tower sees: its tiles behind the whole.
+    pub fn views_of(self, Grid { rows, columns }: Grid) -> usize {
+        match self {
+            Geometry::Square { .. } => 1,
+            Geometry::Tiles { .. } => (1 + rows * columns) as usize,
+        }
     }
 }
 

@@ -203,6 +203,11 @@ pub fn expected(config: &ModelConfig) -> Vec<ExpectedTensor> {
     all
 }
 
+/// Numbers in all of a model's tensors.
+pub fn numbers(config: &ModelConfig) -> u64 {
+    expected(config).iter().map(|tensor| tensor.shape.iter().product::<usize>() as u64).sum()
+}
+
 /// The tower's, projector's and separators' tensors.
 pub fn expected_vision(vision: &VisionConfig, hidden: usize) -> Vec<ExpectedTensor> {
     let mut all = Vec::new();

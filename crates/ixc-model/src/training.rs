@@ -5,7 +5,7 @@
 //! Deliberately absent: the step (clipping, the optimiser), the order of samples.
 
 use ixc_input::{
-    prepare::Pixels,
+    prepare::{Geometry, Grid, Pixels},
     prompt::{Prompt, Segment},
 };
 use ixc_nn::{
@@ -17,6 +17,7 @@ use ixc_nn::{
 
 use crate::{
     Error, XComposer,
+    config::VisionConfig,
     decoder::Outputs,
     splice::{Feature, Labels, Laid},
     stage::unobserved,
@@ -49,6 +50,19 @@ impl Sample<'_> {
         let first = self.prompt.segments.first().filter(text);
         all - usize::from(first.is_some_and(|first| learned(first) > 0))
     }
+
+    /// What a pass over it goes through.
+    ///
+    /// # Errors
+    /// When the prompt has a slot for a picture that is not there.
+    pub fn extent(&self, vision: Option<&VisionConfig>) -> Result<Extent, Error> {
+        let each = |of: fn(Geometry, Grid) -> usize| -> Vec<usize> {
+            let of = |pixels: &Pixels| vision.map_or(0, |vision| of(vision.geometry, pixels.grid));
+            self.pictures.iter().map(of).collect()
+        };
+        let rows = self.prompt.positions(&each(Geometry::tokens_of))?;
+        Ok(Extent { views: each(Geometry::views_of).iter().sum(), rows, words: self.words() })
+    }
 }
 
 /// What a pass of training is told.
@@ -63,7 +77,7 @@ pub struct Training {
 }
 
 /// How much passes have gone through: places in it decide where noise strikes, so that it does not matter how
-/// a step is cut into passes.
+/// a step is cut into passes; a pass that is dealt to lanes has its samples in their order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Extent {
     /// Views through the tower.

@@ -12,6 +12,7 @@ pub mod error;
 pub mod graph;
 pub mod inputs;
 pub mod interpolate;
+pub mod lanes;
 pub mod limits;
 pub mod linear;
 pub mod loss;

@@ -1,7 +1,7 @@
 //! Weights that are trained, and layers' weights that may be.
 //!
 //! A trained weight is a float32 master with a gradient of its own, which steps back add to in place, so
-//! that no gradient is held twice. A frozen weight stays as its file has it. On a device without our kernels
+//! that no gradient is held twice but for lanes ([`crate::lanes`]). A frozen weight stays as its file has it. On a device without our kernels
 //! masters, gradients and frozen weights are its tensors, the latter in the type that products are made of.
 //! Deliberately absent: names (the model's matter), the optimiser's rule and its state.
 
@@ -14,6 +14,7 @@ use crate::{
     Error,
     device::Device,
     graph::{Gradient, Value},
+    lanes,
     linear::bail_shape,
     numbers::{Lent, change, change_by, copied, lend, read},
 };
@@ -27,7 +28,8 @@ struct Inner {
     device: Device,
     /// float32, contiguous, nobody else's.
     master: Tensor,
-    gradient: Mutex<Sum>,
+    /// Each lane's.
+    gradient: Mutex<Vec<Sum>>,
 }
 
 /// A gradient so far.
@@ -64,8 +66,8 @@ impl Trained {
 
     /// The gradient so far, of the master's shape; none where no step back came by since the last change.
     pub(crate) fn gradient_tensor(&self) -> Option<Tensor> {
-        let sum = self.sum();
-        sum.tensor.clone().filter(|_| sum.begun)
+        let sums = self.sums();
+        sums.first().filter(|sum| sum.begun).and_then(|sum| sum.tensor.clone())
     }
 
     /// The master, which changes when the weight is trained: copy it to keep it.
@@ -113,11 +115,10 @@ impl Trained {
     /// None on the CPU, where it must be.
     pub(crate) fn update(&self, change: impl FnOnce(&mut [f32], &[f32])) -> Result<(), Error> {
         self.add(|_| ())?;
-        let mut sum = self.sum();
-        if let Some(gradient) = &sum.tensor {
-            change_by(self.0.master.clone(), gradient, "update", change)?;
+        if let Some(gradient) = self.gradient_tensor() {
+            change_by(self.0.master.clone(), &gradient, "update", change)?;
         }
-        sum.begun = false;
+        self.forget_gradient();
         Ok(())
     }
 
@@ -126,33 +127,49 @@ impl Trained {
     /// # Errors
     /// None on the CPU.
     pub fn gradient<R>(&self, with: impl FnOnce(Option<&[f32]>) -> R) -> Result<R, Error> {
-        let sum = self.sum();
-        match sum.tensor.as_ref().filter(|_| sum.begun) {
-            Some(tensor) if !self.0.device.has_kernels() => Ok(with(Some(&copied(tensor)?))),
-            Some(tensor) => read(tensor, |gradient| Ok(with(Some(gradient)))),
+        match self.gradient_tensor() {
+            Some(tensor) if !self.0.device.has_kernels() => Ok(with(Some(&copied(&tensor)?))),
+            Some(tensor) => read(&tensor, |gradient| Ok(with(Some(gradient)))),
             None => Ok(with(None)),
         }
     }
 
     /// Forgets the gradient so far.
     pub fn forget_gradient(&self) {
-        self.sum().begun = false;
+        self.sums().iter_mut().for_each(|sum| sum.begun = false);
     }
 
-    /// Adds to the gradient: `add` gets what is there, zeros at first.
+    /// Adds to this lane's gradient: `add` gets what is there, zeros at first.
     pub(crate) fn add(&self, add: impl FnOnce(&mut [f32])) -> Result<(), Error> {
-        let mut sum = self.sum();
-        let begun = std::mem::replace(&mut sum.begun, true);
-        let tensor = match sum.tensor.take() {
+        let lane = lanes::current();
+        let Sum { tensor, begun } = self.take(lane);
+        let tensor = match tensor {
             Some(tensor) => tensor,
             None => Tensor::zeros(self.dims(), DType::F32, &candle_core::Device::Cpu)?,
         };
-        sum.tensor = Some(change(tensor, "gradient", |values| {
+        let tensor = change(tensor, "gradient", |values| {
             if !begun {
                 values.fill(0.0);
             }
             add(values);
-        })?);
+        })?;
+        self.put(lane, Sum { tensor: Some(tensor), begun: true });
+        Ok(())
+    }
+
+    /// Adds the other lanes' gradients to the first one's, in their order: to be called when all lanes have ended.
+    ///
+    /// # Errors
+    /// None on the CPU, where alone there are lanes.
+    pub fn gather(&self) -> Result<(), Error> {
+        let lanes = self.sums().len();
+        for lane in 1..lanes {
+            let Sum { tensor, begun } = self.take(lane);
+            if let Some(tensor) = tensor.as_ref().filter(|_| begun) {
+                read(tensor, |new| self.add(|sum| elementwise::add(sum, new)))?;
+            }
+            self.put(lane, Sum { tensor, begun: false });
+        }
         Ok(())
     }
 
@@ -169,13 +186,13 @@ impl Trained {
             return read(&new, |new| self.add(|sum| elementwise::add(sum, new)));
         }
         let new = new.reshape(self.dims())?;
-        let mut sum = self.sum();
-        let before = sum.tensor.take().filter(|_| sum.begun);
-        sum.tensor = Some(match before {
+        let lane = lanes::current();
+        let Sum { tensor, begun } = self.take(lane);
+        let tensor = match tensor.filter(|_| begun) {
             Some(before) => (before + new)?,
             None => new,
-        });
-        sum.begun = true;
+        };
+        self.put(lane, Sum { tensor: Some(tensor), begun: true });
         Ok(())
     }
 
@@ -188,9 +205,22 @@ impl Trained {
         Value::grown(self.0.master.clone(), move |gradient| weight.add_tensor(gradient))
     }
 
-    fn sum(&self) -> MutexGuard<'_, Sum> {
+    fn sums(&self) -> MutexGuard<'_, Vec<Sum>> {
         // Whoever panicked, the numbers are only numbers.
         self.0.gradient.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A lane's gradient, which is nobody else's until it is put back.
+    fn take(&self, lane: usize) -> Sum {
+        let mut sums = self.sums();
+        if sums.len() <= lane {
+            sums.resize_with(lane + 1, Sum::default);
+        }
+        std::mem::take(&mut sums[lane])
+    }
+
+    fn put(&self, lane: usize, sum: Sum) {
+        self.sums()[lane] = sum;
     }
 }
 

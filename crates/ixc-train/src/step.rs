@@ -1,17 +1,31 @@
 //! One step of training: passes over its samples, the gradient's length, AdamW.
 //!
 //! However a step's samples are cut into passes, the loss is the mean over all words that it learns, and the
-//! gradient is that mean's. A step that learns nothing, or whose gradient is not finite, changes nothing.
+//! gradient is that mean's. A small model's passes are dealt to lanes ([`ixc_nn::lanes`]), by the samples' lengths
+//! alone, so that it does not matter how many threads there are. A step that learns nothing, or whose gradient is not finite, changes nothing.
 //! Deliberately absent: which samples, the schedule of rates, files.
 
+use std::sync::OnceLock;
+
 use ixc_model::{
-    Error, Parameter, XComposer,
+    Error, Parameter, XComposer, tensors,
     training::{Extent, Sample, Training},
 };
 use ixc_nn::{
     adamw::AdamW,
+    lanes,
     moments::{Moments, squared_length},
 };
+
+/// Rows of the decoder that make a lane worth a gradient of its own.
+const LANE_ROWS: usize = 1024;
+
+/// Lanes at most.
+const LANES_MAX: usize = 16;
+
+/// Numbers of a model whose kernels are too short to be shared, and whose gradients are small enough to be kept for
+/// each lane.
+const SMALL: u64 = 1 << 25;
 
 /// The optimiser's constants, the same for all parameters.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -179,11 +193,48 @@ pub fn gradients(
     };
     let mut sum = 0.0;
     for samples in passes {
-        let loss = model.loss(samples, Some((&training, scale)))?;
-        sum += loss.sum;
-        training.done += loss.extent;
+        let mut parts = Vec::new();
+        for (samples, extent) in deal(model, samples)? {
+            parts.push((samples, training, OnceLock::new()));
+            training.done += extent;
+        }
+        lanes::run(parts.len(), &|lane| {
+            let (samples, training, loss) = &parts[lane];
+            let found = model.loss(samples, Some((training, scale)));
+            loss.set(found).expect("each lane runs once");
+        });
+        for (_, _, loss) in parts {
+            sum += loss.into_inner().expect("all lanes have ended")?.sum;
+        }
     }
+    model.parameters().iter().try_for_each(|parameter| parameter.weight.gather())?;
     Ok((sum / words.max(1) as f64, training.done))
+}
+
+/// Deals a pass's samples to lanes, about as many rows to each, with what each goes through. A large model, and one on
+/// a device, has a single lane: its kernels are long enough to be shared among the threads.
+fn deal<'a>(
+    model: &XComposer,
+    samples: &[Sample<'a>],
+) -> Result<Vec<(Vec<Sample<'a>>, Extent)>, Error> {
+    let vision = model.config().vision.as_ref();
+    let extents =
+        samples.iter().map(|sample| sample.extent(vision)).collect::<Result<Vec<_>, _>>()?;
+    let rows: usize = extents.iter().map(|extent| extent.rows).sum();
+    let small = model.device().has_kernels() && tensors::numbers(model.config()) <= SMALL;
+    let lanes = if small { (rows / LANE_ROWS).min(samples.len()).clamp(1, LANES_MAX) } else { 1 };
+    let mut dealt = vec![(Vec::new(), Extent::default()); lanes];
+    let mut order: Vec<usize> = (0..samples.len()).collect();
+    if lanes > 1 {
+        order.sort_by_key(|&index| std::cmp::Reverse(extents[index].rows));
+    }
+    for index in order {
+        let lightest = dealt.iter_mut().min_by_key(|(_, extent)| extent.rows);
+        let (lane, extent) = lightest.expect("one at least");
+        lane.push(samples[index]);
+        *extent += extents[index];
+    }
+    Ok(dealt)
 }
 
 /// The mean loss over some samples, with nothing left out and nothing learned.

@@ -24,6 +24,7 @@ use ixc_model::{
 use ixc_nn::{
     Arithmetic,
     plora::Reach,
+    pool,
     weights::{Checkpoint, Keep, StoredType},
 };
 use ixc_train::step::{Optimiser, Options, Pace, Step, evaluate, gradients, step};
@@ -334,6 +335,42 @@ fn a_batch_is_its_samples_however_a_step_is_cut() {
                 assert!((sum / extent.words as f64 - loss).abs() > 1e-5 * loss, "noise is felt");
             }
         }
+    }
+}
+
+#[test]
+fn lanes_are_not_felt_and_threads_not_at_all() {
+    for tiled in [false, true] {
+        let files = Files::new(tiled);
+        let model = files.load(&all_with_lora());
+        let samples = files.samples();
+        let few = borrowed(&samples);
+        let extents = few.iter().map(|sample| {
+            let told = sample.extent(files.config.vision.as_ref()).unwrap();
+            assert_eq!(model.loss(&[*sample], None).unwrap().extent, told);
+            told.rows
+        });
+        // Rows for three lanes.
+        let times = 3100usize.div_ceil(extents.sum());
+        let many = few.repeat(times);
+        let run = |passes: &[&[Sample]]| {
+            let told = Step { checkpointing: true, ..PLAIN };
+            let (loss, extent) = gradients(&model, passes, told, 4).unwrap();
+            (loss, extent, found(&model))
+        };
+        let threads = pool::threads();
+        let whole = run(&[&many]);
+        for count in [1, 2, 7] {
+            pool::set_threads(count);
+            assert!(run(&[&many]) == whole, "{count} threads change a number");
+        }
+        pool::set_threads(threads);
+        // Passes of one lane each.
+        let passes: Vec<&[Sample]> = many.chunks(4).collect();
+        let (loss, extent, cut) = run(&passes);
+        assert!((loss - whole.0).abs() < 1e-5 * loss, "{loss} against {}", whole.0);
+        assert_eq!(extent, whole.1);
+        assert_close("lanes", &whole.2, &cut);
     }
 }
 

@@ -33,6 +33,7 @@ closed! {
         Things "things" "事物",
         Sides "sides" "左右",
         Comparisons "comparisons" "比较",
+        Colours "colours" "颜色",
         Whether "whether" "是否",
         Signs "signs" "牌子",
         Two "two" "两图",

@@ -3,7 +3,6 @@
 //! Memory and time are estimates, from shapes and the machine's measured rate; what they count is written
 //! beside each. Deliberately absent: the model's weights, which are not loaded.
 
-use ixc_input::prompt::Segment;
 use ixc_model::{Group, ModelConfig, tensors, training::Extent};
 use ixc_nn::measure::multiply_rate;
 
@@ -121,20 +120,7 @@ struct Shape {
 /// Views of the tower that a sample's pictures make.
 fn views(sample: &Sample, config: &ModelConfig) -> usize {
     let Some(vision) = &config.vision else { return 0 };
-    let side = vision.grid() * ixc_model::config::PATCH;
-    let tiles = |pixels: &ixc_input::prepare::Pixels| {
-        let of = |extent: u32| (extent as usize).div_ceil(side).max(1);
-        let tiles = of(pixels.width) * of(pixels.height);
-        // Tiles come with a view of the whole.
-        if matches!(vision.geometry, ixc_input::prepare::Geometry::Tiles { .. }) {
-            tiles + 1
-        } else {
-            tiles
-        }
-    };
-    let shown =
-        sample.prompt.segments.iter().filter(|s| matches!(s, Segment::Image { .. })).count();
-    sample.pixels.iter().take(shown).map(tiles).sum()
+    sample.pixels.iter().map(|pixels| vision.geometry.views_of(pixels.grid)).sum()
 }
 
 /// The share of the machine's rate of multiplications that a step reaches, about.
@@ -162,10 +148,7 @@ struct Pass {
 /// What is kept for the largest pass.
 fn memory(recipe: &Recipe, config: &ModelConfig, groups: &[Summary], pass: Pass) -> Memory {
     let trained: u64 = groups.iter().map(|summary| summary.numbers as u64).sum();
-    let all: u64 = tensors::expected(config)
-        .iter()
-        .map(|tensor| tensor.shape.iter().product::<usize>() as u64)
-        .sum();
+    let all = tensors::numbers(config);
     let of_base: u64 = groups
         .iter()
         .filter(|summary| summary.group != Group::Lora)

@@ -1,5 +1,5 @@
 //! Questions about single things, several about one picture: whether they are there, where, how many, which are alike;
-//! or nothing but where each of them is; or nothing but how they compare.
+//! or nothing but where each of them is; or nothing but how they compare, or whether their colours are the same.
 //!
 //! What a whole scene shows is learned by itself; that a thing is there, and where, takes many more questions
 //! ([`crate::text::question`] has all types in even shares). Deliberately absent: other questions.
@@ -79,4 +79,10 @@ pub fn comparisons(scene: &Scene) -> Vec<Question> {
         (asked.value != Value::Truth(false) || dice.chance(UNLIKE)).then_some(asked)
     };
     scenes.iter().filter_map(ask).collect()
+}
+
+/// Of [`comparisons`], those of colours alone.
+pub fn colours(scene: &Scene) -> Vec<Question> {
+    let of_colours = |asked: &Question| matches!(asked.value, Value::Truth(_));
+    comparisons(scene).into_iter().filter(of_colours).collect()
 }

@@ -58,6 +58,7 @@ pub(super) fn of(options: &Options, what: What, number: u64) -> Result<String, E
         What::Comparisons => {
             about(&|scene| exchanges(or_another(scene, things::comparisons(scene))))
         }
+        What::Colours => about(&|scene| exchanges(or_another(scene, things::colours(scene)))),
         What::Whether => about(&|scene| exchanges(question::whether(scene))),
         What::Refusals => about(&refused),
         What::Signs => {

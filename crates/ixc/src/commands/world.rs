@@ -97,6 +97,8 @@ enum WhatArg {
     Sides,
     /// How every two things of a picture compare, and nothing else
     Comparisons,
+    /// Whether every two things of a picture have one colour, and nothing else
+    Colours,
     /// Whether it is a certain weather, hour, season and place
     Whether,
     /// What a sign says, of scenes that have one
@@ -134,6 +136,7 @@ impl WhatArg {
             Self::Things => What::Things,
             Self::Sides => What::Sides,
             Self::Comparisons => What::Comparisons,
+            Self::Colours => What::Colours,
             Self::Whether => What::Whether,
             Self::Signs => What::Signs,
             Self::Two => What::Two,

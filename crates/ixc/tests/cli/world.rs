@@ -21,6 +21,7 @@ fn conversations_and_their_pictures_are_written() {
         "things",
         "sides",
         "comparisons",
+        "colours",
         "whether",
         "signs",
         "two",
