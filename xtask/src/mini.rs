@@ -212,7 +212,7 @@ const SEED: &str = "1";
 const VOCABULARY: &str = "2560";
 
 /// The training stages, the paper's first: a recipe of each name writes a folder of that name.
-const STAGES: [&str; 29] = [
+const STAGES: [&str; 30] = [
     "1-language",
     PRETRAIN,
     SFT,
@@ -241,6 +241,7 @@ const STAGES: [&str; 29] = [
     CHOICES,
     FRESH,
     COLOURS,
+    ALL_COLOURED,
     LAST,
 ];
 
@@ -332,16 +333,20 @@ const CHOSEN: &str = "chosen";
 const COLOURS: &str = "28-colours";
 const FRESHENED: &str = "freshened";
 
-/// Everything; what it begins with, half of the way to the stage before; and the model.
-const LAST: &str = "29-all";
+/// Everything; and what it begins with, half of the way to the stage before.
+const ALL_COLOURED: &str = "29-all";
 const COLOURED: &str = "coloured";
+
+/// First choices above all; what it begins with, a mean of the stages before; and the model, another with it.
+const LAST: &str = "30-choices";
+const RENEWED: &str = "renewed";
 const MODEL: &str = "mini";
 
 /// Models and the share of each, between them.
 type Shares = &'static [(&'static str, f32)];
 
 /// Means of models: the stage that begins with it, its name, and what it is made of.
-const MEANS: [(&str, &str, Shares); 16] = [
+const MEANS: [(&str, &str, Shares); 17] = [
     (AGAIN, BETWEEN, &[(COLUMNS, 0.25), (SIDES, 0.4), (THINGS, 0.35)]),
     (ALL, TOGETHER, &[(WRITING, -0.5), (ARTICLES, 0.8), (PAIRS, 0.7)]),
     (CHOOSING, SETTLED, &[(ALL, 0.65), (PAIRED, 0.35)]),
@@ -357,7 +362,8 @@ const MEANS: [(&str, &str, Shares); 16] = [
     (CHOICES, ORDERED, &[(PLACED, 0.4), (ORDER, 0.6)]),
     (FRESH, CHOSEN, &[(PLACED, 0.25), (ORDER, 0.5), (CHOICES, 0.25)]),
     (COLOURS, FRESHENED, &[(CHOSEN, 0.3), (FRESH, 0.7)]),
-    (LAST, COLOURED, &[(FRESHENED, 0.5), (COLOURS, 0.5)]),
+    (ALL_COLOURED, COLOURED, &[(FRESHENED, 0.5), (COLOURS, 0.5)]),
+    (LAST, RENEWED, &[(CHOSEN, 0.25), (FRESH, 0.25), (ALL_COLOURED, 0.5)]),
 ];
 
 /// The stage that trains the tower.
@@ -437,7 +443,8 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<()> {
         }
         plan.train(stage)?;
     }
-    plan.mean(MODEL, &[(CHOSEN, 0.25), (FRESH, 0.25), (LAST, 0.5)])?;
+    let shares = [(CHOSEN, 0.475), (FRESH, 0.075), (ALL_COLOURED, 0.15), (LAST, 0.3)];
+    plan.mean(MODEL, &shares)?;
     plan.file()?;
     plan.evaluate()?;
     if share == 1.0 { plan.ship() } else { Ok(()) }

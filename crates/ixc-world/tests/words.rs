@@ -128,7 +128,7 @@ fn sides_are_asked_for_once_each() {
 #[test]
 fn things_are_compared_two_by_two() {
     let (mut asked, mut alike) = (0, [0, 0]);
-    for scene in scenes(300) {
+    for scene in scenes(400) {
         let questions = comparisons(&scene);
         let things = scene.things.len();
         assert!(questions.len() <= things * things.saturating_sub(1) / 2, "{scene:?}");
@@ -147,7 +147,7 @@ fn things_are_compared_two_by_two() {
     }
     assert!(asked > 300, "{asked}");
     // Colours that differ are not most of what is asked, though most pairs have such.
-    assert!(2 * alike[0] < 3 * alike[1] && 2 * alike[1] < 3 * alike[0], "{alike:?}");
+    assert!(alike[0] < 2 * alike[1] && alike[1] < 2 * alike[0], "{alike:?}");
 }
 
 #[test]
