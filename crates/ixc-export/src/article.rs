@@ -71,12 +71,13 @@ impl Figure {
             .any(Option::is_some)
     }
 
-    /// Its name in the list at the end.
+    /// Its name in the list at the end, where a colon follows: without a sentence's last full stop.
     pub(crate) fn label(&self, words: &Words) -> String {
-        if self.caption.is_empty() {
+        let ended = self.caption.strip_suffix(['.', '。']).unwrap_or(&self.caption);
+        if ended.is_empty() {
             format!("{} {}", words.picture, self.number)
         } else {
-            self.caption.clone()
+            ended.to_owned()
         }
     }
 }

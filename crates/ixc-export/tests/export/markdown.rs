@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use ixc_export::{Block, Document, Format, Options, write};
+use ixc_export::{Block, Credit, Document, Format, Options, write};
 use pulldown_cmark::{Event, HeadingLevel, Options as Extensions, Parser, Tag, TagEnd};
 
 use crate::samples::{self, article};
@@ -223,5 +223,26 @@ fn any_punctuation_reads_back() {
             assert_eq!(seen, wanted, "round {round}");
         }
         assert_eq!(read(&text, Extensions::empty()).len(), wanted.len(), "round {round}");
+    }
+}
+
+#[test]
+fn a_credit_has_no_full_stop_before_its_colon() {
+    let folder = tempfile::tempdir().unwrap();
+    for (number, (caption, entry)) in [
+        ("Three planes.", "- Three planes: CC0"),
+        ("三架飞机。", "- 三架飞机: CC0"),
+        (".", "- Picture 1: CC0"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut picture = samples::picture(samples::drawing(1, 8, 8), caption);
+        picture.credit = Some(Credit { licence: Some("CC0".to_owned()), ..Credit::default() });
+        let document = samples::document("Planes", "en", vec![Block::Picture(picture)]);
+        let to = folder.path().join(format!("article {number}"));
+        let written = write(&document, Format::Markdown, &to, &Options::default()).unwrap();
+        let text = fs::read_to_string(&written.path).unwrap();
+        assert!(text.lines().any(|line| line == entry), "{text}");
     }
 }
