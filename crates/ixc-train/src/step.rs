@@ -8,7 +8,7 @@
 use std::sync::OnceLock;
 
 use ixc_model::{
-    Error, Parameter, XComposer, tensors,
+    Error, ModelConfig, Parameter, XComposer, tensors,
     training::{Extent, Sample, Training},
 };
 use ixc_nn::{
@@ -211,6 +211,12 @@ pub fn gradients(
     Ok((sum / words.max(1) as f64, training.done))
 }
 
+/// Lanes of a pass of so many rows on the CPU.
+pub(crate) fn lanes_of(config: &ModelConfig, rows: usize) -> usize {
+    let small = tensors::numbers(config) <= SMALL;
+    if small { (rows / LANE_ROWS).clamp(1, LANES_MAX) } else { 1 }
+}
+
 /// Deals a pass's samples to lanes, about as many rows to each, with what each goes through. A large model, and one on
 /// a device, has a single lane: its kernels are long enough to be shared among the threads.
 fn deal<'a>(
@@ -221,8 +227,8 @@ fn deal<'a>(
     let extents =
         samples.iter().map(|sample| sample.extent(vision)).collect::<Result<Vec<_>, _>>()?;
     let rows: usize = extents.iter().map(|extent| extent.rows).sum();
-    let small = model.device().has_kernels() && tensors::numbers(model.config()) <= SMALL;
-    let lanes = if small { (rows / LANE_ROWS).min(samples.len()).clamp(1, LANES_MAX) } else { 1 };
+    let on_cpu = model.device().has_kernels();
+    let lanes = if on_cpu { lanes_of(model.config(), rows).min(samples.len().max(1)) } else { 1 };
     let mut dealt = vec![(Vec::new(), Extent::default()); lanes];
     let mut order: Vec<usize> = (0..samples.len()).collect();
     if lanes > 1 {

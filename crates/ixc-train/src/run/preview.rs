@@ -12,6 +12,7 @@ use crate::{
     data::{Description, Order, Position, Reader, Sample, describe},
     recipe::Precision,
     result::{self, Form},
+    step::lanes_of,
     trainable::{Summary, summary, trainable},
 };
 
@@ -43,7 +44,7 @@ pub struct Preview {
 pub struct Memory {
     /// Frozen weights as they are held.
     pub frozen: u64,
-    /// Trained weights: masters, gradients and two moments, float32.
+    /// Trained weights: masters, gradients of each lane and two moments, float32.
     pub trained: u64,
     /// What the largest forward pass keeps for the backward pass.
     pub activations: u64,
@@ -174,5 +175,11 @@ fn memory(recipe: &Recipe, config: &ModelConfig, groups: &[Summary], pass: Pass)
         let rows = pass.views * (vision.grid() * vision.grid() + 1);
         kept += rows * of_blocks(vision.layers, vision.width, inside);
     }
-    Memory { frozen: (all - of_base) * size, trained: trained * 16, activations: 4 * kept as u64 }
+    // Master and two moments, and a gradient for each lane.
+    let numbers = 3 + lanes_of(config, pass.rows) as u64;
+    Memory {
+        frozen: (all - of_base) * size,
+        trained: trained * 4 * numbers,
+        activations: 4 * kept as u64,
+    }
 }
